@@ -1,0 +1,44 @@
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+/** @typedef {import('../apps/cli/src/machine/needs.mjs').SetupMode} SetupMode */
+
+/** Runs `npm ci` unless node_modules was made from this very package-lock.json.
+ * The image takes neither what only tests need nor Node itself, which its base brings.
+ * @param {{ root: string, mode: SetupMode }} input
+ * @param {(sentence: string) => void} say
+ * @returns {string | undefined} why it could not be done */
+export function installNpmPackages({ root, mode }, say) {
+  const omitted = mode === 'image' ? ['--omit=dev', '--omit=optional'] : [];
+  const lock = readFileSync(join(root, 'package-lock.json'));
+  const wanted = [createHash('sha256').update(lock).digest('hex'), ...omitted].join(' ');
+  const stamp = join(root, 'node_modules', '.hephy-setup');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return undefined;
+
+  say('installing npm packages (npm ci) …');
+  const { status, error, signal } = spawnSync(
+    'npm',
+    ['ci', '--loglevel=error', '--prefer-offline', ...omitted],
+    {
+      cwd: root,
+      env: { ...process.env, PATH: pathWithout(join(root, 'node_modules', '.bin')) },
+      stdio: ['ignore', 'ignore', 'inherit'],
+      timeout: 20 * 60_000,
+    },
+  );
+  if (status !== 0) {
+    const why = error?.message ?? (signal ? `ended by ${signal}` : `exited ${status}`);
+    return `npm ci did not succeed (${why}); see npm's words above, then try again.`;
+  }
+  writeFileSync(stamp, wanted);
+  return undefined;
+}
+
+/** npm ci removes node_modules, and with it the Node that npm scripts run on.
+ * @param {string} folder */
+function pathWithout(folder) {
+  const folders = (process.env.PATH ?? '').split(delimiter);
+  return folders.filter((one) => one !== folder).join(delimiter);
+}
