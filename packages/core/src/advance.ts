@@ -1,0 +1,61 @@
+import { decide, type Decision } from './decide.ts';
+import type { BuildRecords, BuildSignals, StepQueue } from './record.ts';
+
+export interface AdvanceDeps {
+  readonly records: Pick<BuildRecords, 'readBuild' | 'applyChange' | 'setAskAgainAt'>;
+  readonly queue: StepQueue;
+  readonly signals: BuildSignals;
+  readonly now: () => Date;
+  readonly newId: () => string;
+}
+
+/** The longest time that the reconciler leaves a live build alone: what a wiped Redis may cost. */
+const longestSilenceMs = 15_000;
+
+/** `decide` changes the state a handful of times in a row at most; more means two rules that undo each other. */
+const maxRounds = 20;
+
+/**
+ * Brings one build as far as its record allows: decide, apply, decide again; then hands out the steps. Safe to run
+ * twice, side by side, and to kill at any line: nothing is handed out that the record does not ask for.
+ */
+export async function advance(buildId: string, deps: AdvanceDeps): Promise<void> {
+  for (let round = 0; round < maxRounds; round += 1) {
+    const record = await deps.records.readBuild(buildId);
+    if (!record) return;
+    const decision = decide(record, deps.now());
+    if (decision.change) {
+      const { version } = record.build;
+      const { change } = decision;
+      await deps.records.applyChange({
+        buildId,
+        version,
+        change,
+        at: deps.now(),
+        newId: deps.newId,
+      });
+      await deps.signals.notify(buildId);
+      continue;
+    }
+    await handOut({ buildId, version: record.build.version, decision }, deps);
+    return;
+  }
+  throw new Error(`build ${buildId} did not settle in ${maxRounds} rounds of decide`);
+}
+
+async function handOut(
+  { buildId, version, decision }: { buildId: string; version: number; decision: Decision },
+  deps: AdvanceDeps,
+): Promise<void> {
+  const { askAgainAt } = decision;
+  if (!askAgainAt) return;
+  const now = deps.now().getTime();
+  const silenceEnds = now + longestSilenceMs;
+  // The record first: if the queue is gone, the reconciler asks again from it.
+  await deps.records.setAskAgainAt(buildId, new Date(Math.min(askAgainAt.getTime(), silenceEnds)));
+  await Promise.all(decision.steps.map((step) => deps.queue.addStep(step)));
+  if (askAgainAt.getTime() < silenceEnds) {
+    const delayMs = Math.max(0, askAgainAt.getTime() - now);
+    await deps.queue.askAdvance({ buildId, version, delayMs });
+  }
+}

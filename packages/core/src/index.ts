@@ -1,0 +1,60 @@
+export {
+  type App,
+  AppName,
+  AppSettings,
+  BranchName,
+  RepositoryPath,
+  Right,
+  TagName,
+  mayUse,
+} from './app.ts';
+export {
+  buildStates,
+  isTerminal,
+  platformWorkName,
+  terminalStates,
+  workOf,
+  type Build,
+  type BuildRecord,
+  type BuildState,
+  type CancelRequest,
+  type Delivery,
+  type PlatformBuild,
+  type Preflight,
+  type Publication,
+  type PublishedTag,
+  type Release,
+  type SourceRef,
+  type Work,
+  type WorkKey,
+  type WorkKind,
+  type WorkState,
+} from './build.ts';
+export { BuildPlan, PlannedImage, deadlineOf, planBuild } from './build-plan.ts';
+export {
+  Failure,
+  describeFailure,
+  failureOf,
+  isRetried,
+  reasons,
+  type Reason,
+  type ReasonClass,
+} from './reasons.ts';
+export { decide, type BuildChange, type Decision, type NewWork, type Step } from './decide.ts';
+export { advance, type AdvanceDeps } from './advance.ts';
+export { endedBy, holdWork, type EndReason, type HeldWork, type HoldDeps } from './hold-work.ts';
+export type {
+  BuildRecords,
+  BuildSignals,
+  CancelRefusal,
+  Lease,
+  LogPiece,
+  StepQueue,
+  WorkOutcome,
+  WorkResult,
+} from './record.ts';
+export { printable, renderEntry, type BuildEvent, type OutputEntry } from './output.ts';
+export { followOutput, type FollowOutputDeps } from './follow-output.ts';
+export { eventsOf, eventsOfClaim, eventsOfFinish, type ChangeFacts } from './events-of.ts';
+export { rejection, renderSummary } from './summary.ts';
+export { formatDuration } from './duration.ts';
