@@ -1,0 +1,18 @@
+export { createRegistryClient } from './client.ts';
+export type { RegistryClient, RegistryClientOptions } from './client.ts';
+export type { RegistryCredentials } from './auth.ts';
+export type { Manifest, ManifestHead, ManifestToPut } from './manifests.ts';
+export type { BlobToUpload } from './blobs.ts';
+export type { CallOptions } from './session.ts';
+export { defaultLimits } from './limits.ts';
+export type { RegistryLimits } from './limits.ts';
+export { RegistryFailure } from './failure.ts';
+export type { RegistryFailureReason } from './failure.ts';
+export { digestOf } from './digest.ts';
+export { verifyChild } from './verify-child.ts';
+export type { ChildToVerify, RegistryDeps, VerifiedChild } from './verify-child.ts';
+export { assembleIndex } from './assemble-index.ts';
+export type { AssembledIndex, IndexOptions } from './assemble-index.ts';
+export { moveTag, putIndex } from './publish-index.ts';
+export type { TagToMove } from './publish-index.ts';
+export type { PublishFailure, PublishReason, Refused } from './publish-failure.ts';
