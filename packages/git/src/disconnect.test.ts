@@ -1,0 +1,177 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createWorkTree, runGitClient, startGitClient } from '../../../test/parts/git-client.ts';
+import type { WorkTree } from '../../../test/parts/git-client.ts';
+import { eventually } from '../test/eventually.ts';
+import { startStallingProxy } from '../test/stalling-proxy.ts';
+import { startGitService } from '../test/start-git-service.ts';
+import type { GitService } from '../test/start-git-service.ts';
+
+let service: GitService;
+let folder: string;
+let work: WorkTree;
+
+beforeEach(async () => {
+  service = await startGitService({ limits: { uploadIdleMs: 2000 } });
+  folder = await mkdtemp(join(tmpdir(), 'hephy-leave-'));
+  work = await createWorkTree(join(folder, 'shop'));
+});
+
+afterEach(async () => {
+  await service.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const push = (url: string) => startGitClient(['push', url, 'main'], { cwd: work.path });
+
+async function quarantines(): Promise<string[]> {
+  const objects = join(service.repositories.pathOf('id-shop'), 'objects');
+  if (!existsSync(objects)) return [];
+  return (await readdir(objects)).filter((name) => name.includes('incoming'));
+}
+
+/** This process's children and theirs, by command line. */
+async function gitProcesses(parent = process.pid): Promise<{ pid: number; command: string }[]> {
+  const list = await readFile(`/proc/${parent}/task/${parent}/children`, 'utf8').catch(() => '');
+  const found: { pid: number; command: string }[] = [];
+  for (const pid of list.split(' ').filter(Boolean).map(Number)) {
+    const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+    found.push({ pid, command: command.replaceAll('\0', ' ') }, ...(await gitProcesses(pid)));
+  }
+  return found.filter((one) => !one.command.startsWith('git push'));
+}
+
+async function receivePack(): Promise<number> {
+  const found = (await gitProcesses()).find(({ command }) => /^git(-| )receive-pack/.test(command));
+  if (found === undefined) throw new Error('no git receive-pack is running');
+  return found.pid;
+}
+
+async function expectAllGoneAndPushable(): Promise<void> {
+  await eventually('the quarantine is gone', async () => (await quarantines()).length === 0);
+  await eventually('git is gone', async () => {
+    const running = await gitProcesses();
+    return running.every(({ command }) => !/receive-pack|curl|index-pack|unpack/.test(command));
+  });
+  delete service.handlers.preReceive;
+  delete service.handlers.procReceive;
+  expect(await service.repositories.readRef('id-shop', 'refs/heads/main')).toBeUndefined();
+  const again = await runGitClient(['push', service.url('shop'), 'main'], { cwd: work.path });
+  expect(again.stderr).toContain('* [new branch]      main -> main');
+}
+
+test('Ctrl-C while the pack is on its way leaves nothing, and the next push works', async () => {
+  await work.commit({ big: randomBytes(4 * 1024 * 1024) });
+  const proxy = await startStallingProxy(service.port, { bytes: 2 * 1024 * 1024 });
+  const client = push(`http://127.0.0.1:${proxy.port}/shop.git`);
+  await proxy.stalled;
+  await eventually('git has begun to receive', async () => (await quarantines()).length > 0);
+  client.interrupt();
+  expect((await client.result).exitCode).not.toBe(0);
+  await expectAllGoneAndPushable();
+  await proxy.close();
+});
+
+test('an upload that stands still is cut off, and the next push works', async () => {
+  await work.commit({ big: randomBytes(4 * 1024 * 1024) });
+  const proxy = await startStallingProxy(service.port, { bytes: 2 * 1024 * 1024 });
+  const client = push(`http://127.0.0.1:${proxy.port}/shop.git`);
+  expect((await client.result).exitCode).not.toBe(0);
+  await expectAllGoneAndPushable();
+  await proxy.close();
+});
+
+test.each(['preReceive', 'procReceive'] as const)(
+  'Ctrl-C while %s works aborts its signal, and the next push works',
+  async (hook) => {
+    await work.commit({ Dockerfile: 'FROM scratch\n' });
+    const started = Promise.withResolvers<void>();
+    const aborted = Promise.withResolvers<unknown>();
+    service.handlers[hook] = ({ signal }: { signal: AbortSignal }) => {
+      signal.addEventListener('abort', () => aborted.resolve(signal.reason));
+      started.resolve();
+      return Promise.withResolvers<never>().promise;
+    };
+    const client = push(service.url('shop'));
+    await started.promise;
+    client.interrupt();
+    expect(String(await aborted.promise)).toContain('the client left');
+    await client.result;
+    await expectAllGoneAndPushable();
+    expect(service.logged.filter(({ message }) => message.includes('failed'))).toEqual([]);
+  },
+);
+
+test('a push right after Ctrl-C waits for the first one to end', async () => {
+  await work.commit({ Dockerfile: 'FROM scratch\n' });
+  const started = Promise.withResolvers<void>();
+  const aborted = Promise.withResolvers<void>();
+  service.handlers.procReceive = ({ signal }) => {
+    signal.addEventListener('abort', () => aborted.resolve());
+    started.resolve();
+    return Promise.withResolvers<never>().promise;
+  };
+  const client = push(service.url('shop'));
+  await started.promise;
+  client.interrupt();
+  await aborted.promise;
+  delete service.handlers.procReceive;
+  const next = await runGitClient(['push', service.url('shop'), 'main'], { cwd: work.path });
+  expect(next.stderr).toContain('* [new branch]      main -> main');
+});
+
+test('what a git that was killed leaves of a push is removed', async () => {
+  await work.commit({ Dockerfile: 'FROM scratch\n' });
+  service.handlers.preReceive = async () => {
+    process.kill(await receivePack(), 'SIGKILL');
+    return Promise.withResolvers<never>().promise;
+  };
+  const result = await push(service.url('shop')).result;
+  expect(result.stderr).toContain('the git service could not take this push; push again');
+  await expectAllGoneAndPushable();
+});
+
+test('a git that is killed in the middle of a build is an answer, and the build is aborted', async () => {
+  await work.commit({ Dockerfile: 'FROM scratch\n' });
+  const aborted = Promise.withResolvers<void>();
+  service.handlers.procReceive = async ({ signal, write }) => {
+    signal.addEventListener('abort', () => aborted.resolve());
+    await write('building');
+    process.kill(await receivePack(), 'SIGKILL');
+    return Promise.withResolvers<never>().promise;
+  };
+  const result = await push(service.url('shop')).result;
+  expect(result.exitCode).not.toBe(0);
+  await aborted.promise;
+  await expectAllGoneAndPushable();
+});
+
+test('git and its hooks get a clean environment', async () => {
+  process.env['HEPHY_TEST_SECRET'] = 'leaked';
+  process.env['GIT_TRACE'] = '1';
+  try {
+    await work.commit({ Dockerfile: 'FROM scratch\n' });
+    const environments: string[] = [];
+    service.handlers.procReceive = async ({ commands }) => {
+      for (const { pid } of await gitProcesses()) {
+        environments.push(await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => ''));
+      }
+      return commands.map(({ ref }) => ({ ref, ok: false, reason: 'seen' }));
+    };
+    await push(service.url('shop')).result;
+    const hooks = environments.filter((text) => text.includes('HEPHY_RECEIVE_ID='));
+    expect(hooks.length).toBeGreaterThanOrEqual(3);
+    for (const environment of hooks) {
+      expect(environment).toContain('GIT_CONFIG_NOSYSTEM=1\0');
+      expect(environment).toContain('HOME=/nonexistent\0');
+      expect(environment).not.toMatch(/leaked|GIT_TRACE/);
+    }
+  } finally {
+    delete process.env['HEPHY_TEST_SECRET'];
+    delete process.env['GIT_TRACE'];
+  }
+});

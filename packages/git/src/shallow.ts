@@ -1,0 +1,59 @@
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { runGit } from './git-process.ts';
+import { assertSha } from './refs.ts';
+import type { GitRepository } from './refs.ts';
+
+/**
+ * A push from a shallow clone names the commits whose parents it does not have. git 2.39 cannot take
+ * such a push together with proc-receive: it ends with "BUG: connectivity check skipped". So the
+ * transport keeps the `shallow` lines from git and says the same beforehand in the repository's own
+ * `shallow` file (gitrepository-layout(5)); git then checks the new commits against it as usual.
+ */
+export async function addShallowRoots(
+  repository: GitRepository,
+  roots: readonly string[],
+): Promise<string[]> {
+  const added: string[] = [];
+  // What a ref reaches has its history here already, and must not lose it.
+  for (const root of roots) if (!(await isReachable(repository, root))) added.push(root);
+  if (added.length > 0) await rewrite(repository, (known) => new Set([...known, ...added]));
+  return added;
+}
+
+/** Takes back what `addShallowRoots` added, unless the push was kept. */
+export async function settleShallowRoots(
+  repository: GitRepository,
+  added: readonly string[],
+): Promise<void> {
+  const unused = new Set<string>();
+  for (const root of added) if (!(await isReachable(repository, root))) unused.add(root);
+  if (unused.size > 0)
+    await rewrite(repository, (known) => new Set([...known].filter((root) => !unused.has(root))));
+}
+
+async function isReachable(repository: GitRepository, sha: string): Promise<boolean> {
+  assertSha(sha);
+  const args = ['for-each-ref', '--count=1', '--format=%(refname)', `--contains=${sha}`];
+  const { exitCode, stdout } = await runGit([`--git-dir=${repository.path}`, ...args], {
+    environment: repository.environment,
+    timeoutMs: repository.timeoutMs,
+    maxOutputBytes: 64 * 1024,
+  });
+  return exitCode === 0 && stdout.length > 0;
+}
+
+async function rewrite(
+  repository: GitRepository,
+  change: (known: Set<string>) => Set<string>,
+): Promise<void> {
+  const path = join(repository.path, 'shallow');
+  const before = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return '';
+    throw error;
+  });
+  const roots = change(new Set(before.split('\n').filter((line) => line !== '')));
+  if (roots.size === 0) return rm(path, { force: true });
+  await writeFile(`${path}.new`, [...roots, ''].join('\n'));
+  await rename(`${path}.new`, path);
+}
