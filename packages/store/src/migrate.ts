@@ -1,0 +1,20 @@
+import { Migrator, type Kysely } from 'kysely';
+import { first } from './migrations/0001-first.ts';
+import type { Schema } from './schema.ts';
+
+/** By name, in order. A migration that has shipped is never edited; the next number mends it. */
+const migrations = { '0001-first': first };
+
+/**
+ * Brings the tables up to date, or leaves them as they are and throws. Several processes may start at once: Kysely's
+ * migrator runs everything in one transaction under an advisory lock.
+ */
+export async function migrate(db: Kysely<Schema>): Promise<void> {
+  const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } });
+  const { error, results } = await migrator.migrateToLatest();
+  if (!error) return;
+  const failed = results?.find(({ status }) => status === 'Error');
+  throw new Error(`migrating the database${failed ? `: ${failed.migrationName}` : ''}`, {
+    cause: error,
+  });
+}

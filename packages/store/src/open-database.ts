@@ -1,0 +1,74 @@
+import { join } from 'node:path';
+import { PGlite } from '@electric-sql/pglite';
+import { Kysely, PostgresDialect, type PostgresPool } from 'kysely';
+import { lockDirectory } from './directory-lock.ts';
+import { poolOfPglite } from './pglite-pool.ts';
+import { defaultPoolLimits, poolOfPostgresql, type PoolLimits } from './postgresql-pool.ts';
+import type { Schema } from './schema.ts';
+
+export interface OpenDatabase {
+  readonly db: Kysely<Schema>;
+  readonly kind: 'postgresql' | 'pglite';
+  /** Waits for what runs, then closes. */
+  readonly close: () => Promise<void>;
+}
+
+export type DatabasePlace =
+  /** A server: `postgresql://user:password@host:port/database`. */
+  | { readonly url: string }
+  /** PGlite, PostgreSQL inside this process: in a directory that it has alone, or in memory. */
+  | { readonly directory: string | undefined };
+
+export interface OpenOptions {
+  readonly limits?: Partial<PoolLimits>;
+  /** Told of connections that broke while nobody used them; the pool makes new ones by itself. */
+  readonly onIdleError?: (error: Error) => void;
+}
+
+/** Opens the database; `migrate` makes its tables. A server that is down is noticed by the first statement. */
+export async function openDatabase(
+  place: DatabasePlace,
+  options: OpenOptions = {},
+): Promise<OpenDatabase> {
+  const limits = { ...defaultPoolLimits, ...options.limits };
+  if ('url' in place) {
+    const onIdleError = options.onIdleError ?? (() => undefined);
+    const db = kyselyOn(poolOfPostgresql(place.url, { limits, onIdleError }));
+    return { db, kind: 'postgresql', close: () => db.destroy() };
+  }
+  const waitTimeoutMs = limits.answerTimeoutMs;
+  if (place.directory === undefined) {
+    const pglite = await PGlite.create({ parsers });
+    const pool = poolOfPglite(pglite, { waitTimeoutMs });
+    return { db: kyselyOn(pool), kind: 'pglite', close: () => pool.end() };
+  }
+  return openDirectory(place.directory, waitTimeoutMs);
+}
+
+async function openDirectory(directory: string, waitTimeoutMs: number): Promise<OpenDatabase> {
+  const lock = await lockDirectory(directory);
+  try {
+    const dataDir = join(directory, 'data');
+    // Not relaxed: a statement is answered once it is on disk, so what was acknowledged outlives `kill -9`.
+    const pglite = await PGlite.create({ dataDir, relaxedDurability: false, parsers });
+    const pool = poolOfPglite(pglite, { waitTimeoutMs });
+    return {
+      db: kyselyOn(pool),
+      kind: 'pglite',
+      async close() {
+        await pool.end();
+        await lock.release();
+      },
+    };
+  } catch (error) {
+    await lock.release();
+    throw new Error(`opening the embedded database in ${directory}`, { cause: error });
+  }
+}
+
+/** `bigint` as a number, as from a server. */
+const parsers = { 20: Number };
+
+function kyselyOn(pool: PostgresPool): Kysely<Schema> {
+  return new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
+}
