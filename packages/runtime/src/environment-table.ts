@@ -1,0 +1,233 @@
+/**
+ * The variables of the service, as data: `readEnvironment` parses by them, and `docs/configuration.md` is generated from
+ * them. `expects` completes the sentence "set it to …".
+ */
+import { z } from 'zod';
+import { Secret } from './secret.ts';
+
+export interface Variable<T> {
+  readonly about: string;
+  readonly expects: string;
+  /** What holds when the variable is not set, as it would be written; undefined when there is nothing then. */
+  readonly fallback?: string;
+  /** Never shown, and readable from the file that `<name>_FILE` names. */
+  readonly secret?: true;
+  readonly schema: z.ZodType<T>;
+}
+
+export interface ListenAddress {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+}
+
+/** `host[:port][/prefix]`, without scheme, tag or digest. Source: the reference grammar of distribution. */
+const registryAddress = z
+  .string()
+  .regex(/^(?:[a-zA-Z0-9.-]+|\[[0-9a-fA-F:]+\])(?::\d{1,5})?(?:\/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*$/);
+
+const listenAddress = z
+  .string()
+  .regex(/^(?:\[[0-9a-fA-F:]+\]|[^:[\]/]+):\d{1,5}$/)
+  .transform((text): ListenAddress => {
+    const colon = text.lastIndexOf(':');
+    const host = text.slice(0, colon).replace(/^\[|\]$/g, '');
+    return { host, port: Number(text.slice(colon + 1)) };
+  })
+  .refine(({ port }) => port < 65_536);
+
+const count = z
+  .string()
+  .regex(/^[1-9]\d{0,2}$/)
+  .transform(Number);
+
+const megabytes = z
+  .string()
+  .regex(/^[1-9]\d{0,6}$/)
+  .transform((text) => Number(text) * 1024 ** 2);
+
+const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== ''),
+);
+
+const mirrors = list.pipe(
+  z.array(
+    z
+      .string()
+      .regex(/^[^=\s]+=[^=\s]+$/)
+      .transform((item) => {
+        const [from = '', to = ''] = item.split('=');
+        return { from, to };
+      }),
+  ),
+);
+
+/** An address of one of the protocols, such as `redis:`. */
+function url(...protocols: readonly string[]): z.ZodType<string> {
+  return z.string().refine((text) => protocols.includes(URL.parse(text)?.protocol ?? ''));
+}
+
+function secret(schema: z.ZodType<string>): z.ZodType<Secret> {
+  return schema.transform((text) => new Secret(text));
+}
+
+export const variables = {
+  HEPHY_DATA: {
+    about: 'Where repositories, sources, logs and the embedded servers keep their data.',
+    expects: 'a directory',
+    fallback: '.hephy',
+    schema: z.string().min(1),
+  },
+  HEPHY_DATABASE_URL: {
+    about:
+      'The PostgreSQL server that holds the record. Without it: an embedded one, under HEPHY_DATA.',
+    expects: 'postgres://user:password@host:5432/database',
+    secret: true,
+    schema: secret(url('postgres:', 'postgresql:')),
+  },
+  HEPHY_REDIS_URL: {
+    about: 'The Redis server for work and live output. Without it: an embedded one.',
+    expects: 'redis://host:6379 or rediss://user:password@host:6379',
+    secret: true,
+    schema: secret(url('redis:', 'rediss:')),
+  },
+  HEPHY_REGISTRY: {
+    about: 'The registry that images go to. Without it: an embedded one.',
+    expects: 'host[:port][/prefix], such as registry.example.com/apps',
+    schema: registryAddress,
+  },
+  HEPHY_REGISTRY_PLAIN_HTTP: {
+    about: 'Whether the registry is spoken to without TLS.',
+    expects: 'true or false',
+    fallback: 'false',
+    schema: z.stringbool(),
+  },
+  HEPHY_REGISTRY_USERNAME: {
+    about: 'Who the publisher and the builders are to the registry.',
+    expects: 'a user name; HEPHY_REGISTRY_PASSWORD has to be set with it',
+    schema: z.string().min(1),
+  },
+  HEPHY_REGISTRY_PASSWORD: {
+    about: 'The password or token of that user.',
+    expects: 'a password; HEPHY_REGISTRY_USERNAME has to be set with it',
+    secret: true,
+    schema: secret(z.string().min(1)),
+  },
+  HEPHY_DRIVER: {
+    about: 'Where platform builds run: `local` is this machine, with buildah.',
+    expects: 'local',
+    fallback: 'local',
+    schema: z.enum(['local']),
+  },
+  HEPHY_BASE_MIRROR: {
+    about: 'Where base images are pulled from instead: their names are rewritten before a build.',
+    expects: 'a list such as docker.io=mirror.example.com/hub,ghcr.io=mirror.example.com/ghcr',
+    fallback: '',
+    schema: mirrors,
+  },
+  HEPHY_LISTEN_GIT: {
+    about: 'Where the receiver takes pushes over HTTP.',
+    expects: 'host:port; port 0 takes a free one',
+    fallback: '127.0.0.1:7080',
+    schema: listenAddress,
+  },
+  HEPHY_LISTEN_API: {
+    about: 'Where the REST API listens.',
+    expects: 'host:port; port 0 takes a free one',
+    fallback: '127.0.0.1:7081',
+    schema: listenAddress,
+  },
+  HEPHY_LISTEN_REGISTRY: {
+    about: 'Where the embedded registry listens. It has no accounts: keep it on loopback.',
+    expects: 'host:port; port 0 takes a free one',
+    fallback: '127.0.0.1:7082',
+    schema: listenAddress,
+  },
+  HEPHY_LISTEN_HEALTH: {
+    about: 'Where a worker or publisher that runs by itself answers /livez and /readyz.',
+    expects: 'host:port; port 0 takes a free one',
+    schema: listenAddress,
+  },
+  HEPHY_PUBLIC_GIT_URL: {
+    about: "The address of the receiver as users reach it. Without it: the receiver's own.",
+    expects: 'http://host:port or https://host',
+    schema: url('http:', 'https:'),
+  },
+  HEPHY_PUBLIC_API_URL: {
+    about: "The address of the API as users reach it. Without it: the API's own.",
+    expects: 'http://host:port or https://host',
+    schema: url('http:', 'https:'),
+  },
+  HEPHY_HOOK_ALLOW: {
+    about: 'Hosts, addresses and ranges that release hooks may reach although they are not public.',
+    expects: 'a list such as deployer.internal,10.1.0.0/16',
+    fallback: '',
+    schema: list,
+  },
+  HEPHY_MAX_PUSH_MB: {
+    about: 'The largest pack that one push may send.',
+    expects: 'megabytes, a number from 1 to 9999999',
+    fallback: '1024',
+    schema: megabytes,
+  },
+  HEPHY_MAX_SOURCE_MB: {
+    about: "The largest that a commit's files may be, unpacked.",
+    expects: 'megabytes, a number from 1 to 9999999',
+    fallback: '4096',
+    schema: megabytes,
+  },
+  HEPHY_WORKER_CONCURRENCY: {
+    about: 'Platform builds that one worker runs at once.',
+    expects: 'a number from 1 to 999',
+    fallback: '4',
+    schema: count,
+  },
+  HEPHY_PUBLISHER_CONCURRENCY: {
+    about: 'Publications, and deliveries, that one publisher runs at once.',
+    expects: 'a number from 1 to 999',
+    fallback: '8',
+    schema: count,
+  },
+  HEPHY_SHUTDOWN_SECONDS: {
+    about: 'The longest that a stop may take before the process ends anyway.',
+    expects: 'a number from 1 to 999',
+    fallback: '20',
+    schema: count,
+  },
+  HEPHY_CONFIG: {
+    about:
+      "Where the command line keeps the servers that it knows and a token for each: the user's own file.",
+    expects: 'a file; without it: hephy/config.json under XDG_CONFIG_HOME or ~/.config',
+    schema: z.string().min(1),
+  },
+  HEPHY_LOG_LEVEL: {
+    about: 'The least severe lines that are logged.',
+    expects: 'fatal, error, warn, info, debug, trace or silent',
+    fallback: 'info',
+    schema: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
+  },
+} as const satisfies Record<string, Variable<unknown>>;
+
+export type VariableName = keyof typeof variables;
+
+/** One row of the documentation. */
+export interface VariableFacts {
+  readonly name: string;
+  readonly about: string;
+  readonly expects: string;
+  readonly fallback: string | undefined;
+  readonly secret: boolean;
+}
+
+export const environmentTable: readonly VariableFacts[] = Object.entries<Variable<unknown>>(
+  variables,
+).map(([name, { about, expects, fallback, secret = false }]) => ({
+  name,
+  about,
+  expects,
+  fallback,
+  secret,
+}));

@@ -1,0 +1,177 @@
+import { readFileSync } from 'node:fs';
+import type { z } from 'zod';
+import { nearestName } from './nearest-name.ts';
+import {
+  variables,
+  type ListenAddress,
+  type Variable,
+  type VariableName,
+} from './environment-table.ts';
+import type { Secret } from './secret.ts';
+
+export type { ListenAddress };
+
+/** What the environment says, parsed. Null stands for "not set": then the embedded kind is used, where there is one. */
+export interface Settings {
+  readonly dataDirectory: string;
+  readonly databaseUrl: Secret | null;
+  readonly redisUrl: Secret | null;
+  readonly registry: {
+    /** `host[:port][/prefix]` */
+    readonly address: string;
+    readonly plainHttp: boolean;
+    readonly credentials: { readonly username: string; readonly password: Secret } | null;
+  } | null;
+  readonly driver: 'local';
+  readonly baseMirrors: readonly { readonly from: string; readonly to: string }[];
+  readonly listen: {
+    readonly git: ListenAddress;
+    readonly api: ListenAddress;
+    readonly registry: ListenAddress;
+    readonly health: ListenAddress | null;
+  };
+  readonly publicUrls: { readonly git: string | null; readonly api: string | null };
+  readonly hookAllow: readonly string[];
+  readonly maxPushBytes: number;
+  readonly maxSourceBytes: number;
+  readonly workerConcurrency: number;
+  readonly publisherConcurrency: number;
+  readonly shutdownMs: number;
+  readonly logLevel: string;
+}
+
+export type EnvironmentResult =
+  | { readonly ok: true; readonly settings: Settings }
+  /** Each a sentence that names the variable and what is expected. */
+  | { readonly ok: false; readonly problems: readonly string[] };
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Parses all HEPHY_ variables, and answers every problem at once. For a secret, `<name>_FILE` may name its file. */
+export function readEnvironment(
+  environment: Environment,
+  readFile: (path: string) => string = (path) => readFileSync(path, 'utf8'),
+): EnvironmentResult {
+  const problems = describeUnknown(environment);
+  const parsed = Object.entries<Variable<unknown>>(variables).map(([name, variable]) => {
+    const read = readVariable(name, { variable, environment, readFile });
+    if (!read.ok) problems.push(read.problem);
+    return [name, read.ok ? read.value : null];
+  });
+  const hasUser = isSet(environment, 'HEPHY_REGISTRY_USERNAME');
+  const hasPassword = ['HEPHY_REGISTRY_PASSWORD', 'HEPHY_REGISTRY_PASSWORD_FILE'].some((name) =>
+    isSet(environment, name),
+  );
+  if (hasUser !== hasPassword) {
+    problems.push(
+      'HEPHY_REGISTRY_USERNAME and HEPHY_REGISTRY_PASSWORD go together; set the other one too',
+    );
+  }
+  if (problems.length > 0) return { ok: false, problems };
+  // Each value comes from the schema under its own name.
+  return { ok: true, settings: settingsOf(Object.fromEntries(parsed) as Values) };
+}
+
+type Values = {
+  readonly [Name in VariableName]: (typeof variables)[Name] extends { fallback: string }
+    ? ValueOf<Name>
+    : ValueOf<Name> | null;
+};
+type ValueOf<Name extends VariableName> = z.output<(typeof variables)[Name]['schema']>;
+
+function settingsOf(values: Values): Settings {
+  const { HEPHY_REGISTRY: address, HEPHY_REGISTRY_USERNAME: username } = values;
+  const password = values.HEPHY_REGISTRY_PASSWORD;
+  return {
+    dataDirectory: values.HEPHY_DATA,
+    databaseUrl: values.HEPHY_DATABASE_URL,
+    redisUrl: values.HEPHY_REDIS_URL,
+    registry:
+      address === null
+        ? null
+        : {
+            address,
+            plainHttp: values.HEPHY_REGISTRY_PLAIN_HTTP,
+            credentials: username !== null && password !== null ? { username, password } : null,
+          },
+    driver: values.HEPHY_DRIVER,
+    baseMirrors: values.HEPHY_BASE_MIRROR,
+    listen: {
+      git: values.HEPHY_LISTEN_GIT,
+      api: values.HEPHY_LISTEN_API,
+      registry: values.HEPHY_LISTEN_REGISTRY,
+      health: values.HEPHY_LISTEN_HEALTH,
+    },
+    publicUrls: { git: values.HEPHY_PUBLIC_GIT_URL, api: values.HEPHY_PUBLIC_API_URL },
+    hookAllow: values.HEPHY_HOOK_ALLOW,
+    maxPushBytes: values.HEPHY_MAX_PUSH_MB,
+    maxSourceBytes: values.HEPHY_MAX_SOURCE_MB,
+    workerConcurrency: values.HEPHY_WORKER_CONCURRENCY,
+    publisherConcurrency: values.HEPHY_PUBLISHER_CONCURRENCY,
+    shutdownMs: values.HEPHY_SHUTDOWN_SECONDS * 1000,
+    logLevel: values.HEPHY_LOG_LEVEL,
+  };
+}
+
+interface VariableSource {
+  readonly variable: Variable<unknown>;
+  readonly environment: Environment;
+  readonly readFile: (path: string) => string;
+}
+
+type ReadVariable = { ok: true; value: unknown } | { ok: false; problem: string };
+
+/** Reads one variable, or its file. The value itself is never part of a problem: it may be a secret. */
+function readVariable(name: string, source: VariableSource): ReadVariable {
+  const { variable, environment } = source;
+  const fileName = `${name}_FILE`;
+  if (variable.secret && isSet(environment, fileName)) {
+    if (isSet(environment, name))
+      return { ok: false, problem: `${name} and ${fileName} are both set; set one of them` };
+    return readVariableFile(name, source);
+  }
+  const text = isSet(environment, name) ? environment[name] : variable.fallback;
+  return text === undefined ? { ok: true, value: null } : parse(name, { text, variable });
+}
+
+function readVariableFile(
+  name: string,
+  { variable, environment, readFile }: VariableSource,
+): ReadVariable {
+  const path = environment[`${name}_FILE`] ?? '';
+  try {
+    return parse(`the content of ${name}_FILE`, {
+      text: readFile(path).replace(/\r?\n$/, ''),
+      variable,
+    });
+  } catch (error) {
+    const why = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+    return {
+      ok: false,
+      problem: `${name}_FILE names ${path}, which cannot be read (${why}); set it to a file with the value`,
+    };
+  }
+}
+
+function parse(
+  what: string,
+  { text, variable }: { text: string; variable: Variable<unknown> },
+): ReadVariable {
+  const parsed = variable.schema.safeParse(text);
+  if (parsed.success) return { ok: true, value: parsed.data };
+  return { ok: false, problem: `${what} is not valid; set it to ${variable.expects}` };
+}
+
+/** An empty variable counts as not set: that is how compose files and charts leave one out. */
+function isSet(environment: Environment, name: string): boolean {
+  return (environment[name] ?? '') !== '';
+}
+
+function describeUnknown(environment: Environment): string[] {
+  const known = Object.entries<Variable<unknown>>(variables).flatMap(([name, { secret }]) =>
+    secret ? [name, `${name}_FILE`] : [name],
+  );
+  return Object.keys(environment)
+    .filter((name) => name.startsWith('HEPHY_') && !known.includes(name))
+    .map((name) => `${name} is not a variable of ours; did you mean ${nearestName(name, known)}?`);
+}
