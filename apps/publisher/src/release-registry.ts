@@ -1,0 +1,112 @@
+/** What publishing needs from a registry: three verbs, each safe to do twice. */
+import { failureOf, type Failure } from '@hephy/core';
+import {
+  assembleIndex,
+  moveTag,
+  putIndex,
+  verifyChild,
+  type PublishFailure,
+  type RegistryClient,
+  type VerifiedChild as Verified,
+} from '@hephy/registry';
+
+export interface VerifiedChild extends Verified {
+  /** The platform that was asked for, and that the child's config says. */
+  readonly platform: string;
+}
+
+/** A manifest or an index that the repository holds under its digest. */
+export interface StoredImage {
+  readonly digest: string;
+  readonly mediaType: string;
+  readonly bytes: Uint8Array;
+}
+
+export type Answer<T> =
+  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly failure: Failure };
+
+export interface ReleaseRegistry {
+  /** HEAD by digest, manifest by digest (size and type from its bytes), platform from its config. */
+  verifyChild(input: {
+    /** `registry/repository` */
+    repository: string;
+    digest: string;
+    platform: string;
+    signal: AbortSignal;
+  }): Promise<Answer<VerifiedChild>>;
+
+  /** Writes the index of the children by its digest; with `index` false, answers the only child. */
+  putImage(input: {
+    repository: string;
+    children: readonly VerifiedChild[];
+    index: boolean;
+    signal: AbortSignal;
+  }): Promise<Answer<StoredImage>>;
+
+  /** Points the tag at a manifest that the repository holds, and reads it back. */
+  moveTag(input: {
+    repository: string;
+    tag: string;
+    image: StoredImage;
+    /** Not a request leaves, and none is waited for, after this. */
+    before: Date;
+    signal: AbortSignal;
+  }): Promise<Answer<void>>;
+}
+
+/** The verbs on a real registry: the one that all repositories of the plan are in. */
+export function createReleaseRegistry(client: RegistryClient, now: () => Date): ReleaseRegistry {
+  const path = (repository: string): string => repositoryPath(client.registry, repository);
+  return {
+    async verifyChild({ repository, digest, platform, signal }) {
+      const input = { repository: path(repository), digest, platform };
+      const answer = await verifyChild(input, { client, signal });
+      return answer.ok ? { ok: true, value: { ...answer, platform } } : refused(answer, platform);
+    },
+    async putImage({ repository, children, index, signal }) {
+      const [only] = children;
+      if (!index && only) return { ok: true, value: { ...only.descriptor, bytes: only.bytes } };
+      const platforms = children.map(({ platform }) => platform);
+      const image = assembleIndex(children, { platforms, mode: 'auto' });
+      if (!image.ok) return refused(image);
+      const stored = await putIndex({ repository: path(repository), ...image }, { client, signal });
+      return stored.ok ? { ok: true, value: image } : refused(stored);
+    },
+    async moveTag({ repository, tag, image, before, signal }) {
+      const leftMs = before.getTime() - now().getTime();
+      if (leftMs <= 0) return tooLate(tag);
+      const inTime = AbortSignal.timeout(leftMs);
+      try {
+        const input = { repository: path(repository), tag, ...image };
+        const moved = await moveTag(input, { client, signal: AbortSignal.any([signal, inTime]) });
+        return moved.ok ? { ok: true, value: undefined } : refused(moved);
+      } catch (error) {
+        if (inTime.aborted && !signal.aborted) return tooLate(tag);
+        throw error;
+      }
+    },
+  };
+}
+
+function tooLate(tag: string): { ok: false; failure: Failure } {
+  const detail = `no answer while the repository was ours to write (tag ${tag})`;
+  return { ok: false, failure: failureOf('RegistryUnavailable', { detail }) };
+}
+
+function refused(
+  { failure }: { failure: PublishFailure },
+  platform?: string,
+): { ok: false; failure: Failure } {
+  const { reason, message } = failure;
+  return {
+    ok: false,
+    failure: failureOf(reason, { detail: message, ...(platform && { platform }) }),
+  };
+}
+
+function repositoryPath(registry: string, repository: string): string {
+  if (!repository.startsWith(`${registry}/`)) {
+    throw new Error(`${repository} is not in the registry ${registry} that we publish to`);
+  }
+  return repository.slice(registry.length + 1);
+}

@@ -1,0 +1,88 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  assertGitVersion,
+  createActiveReceives,
+  createGitHttp,
+  createHookServer,
+  createRepositories,
+  gitEnvironment,
+  hookSocketPath,
+  installHooks,
+  type GitLog,
+} from '@hephy/git';
+import { createGitHandlers, type GitHandlersDeps, type PushContext } from './git-handlers.ts';
+import { maintainRepositories } from './maintain-repositories.ts';
+import { moveRefs, type UnmovedRef } from './move-refs.ts';
+
+export interface ReceiverDeps extends Omit<GitHandlersDeps, 'repositories' | 'shutdown'> {
+  /** Holds `repositories/` and `hooks/`; this process alone writes there. */
+  readonly directory: string;
+  /** Where git and curl are found. */
+  readonly path: string;
+  readonly listUnmovedRefs: () => Promise<readonly UnmovedRef[]>;
+  /** Answers /livez and /readyz; false where the request is none of these. */
+  readonly answerHealth: (request: IncomingMessage, response: ServerResponse) => boolean;
+  readonly repeat: (everyMs: number, callback: () => unknown) => () => void;
+  readonly log: GitLog;
+}
+
+export interface Receiver {
+  readonly server: Server;
+  /** Takes no more pushes, and ends those under way; their builds go on and their refs follow from the record. */
+  close(): Promise<void>;
+}
+
+const moveRefsEveryMs = 5_000;
+const maintainEveryMs = 3600_000;
+
+/** The git server: HTTP in front, hooks behind, both around the product's policy. */
+export async function createReceiver(deps: ReceiverDeps): Promise<Receiver> {
+  const hooksPath = join(deps.directory, 'hooks');
+  const environment = gitEnvironment({ path: deps.path });
+  await assertGitVersion(environment);
+  await installHooks(hooksPath);
+  const root = join(deps.directory, 'repositories');
+  await mkdir(root, { recursive: true, mode: 0o700 });
+  const repositories = createRepositories({ root, hooksPath, environment });
+  const leaving = new AbortController();
+  const { policy, hooks } = createGitHandlers({ ...deps, repositories, shutdown: leaving.signal });
+  const receives = createActiveReceives<PushContext>();
+  const { log } = deps;
+  const socketPath = hookSocketPath(hooksPath);
+  const hookServer = await createHookServer({ socketPath, receives, handlers: hooks, log });
+  const git = createGitHttp({ repositories, policy, receives, log });
+  // The git transport bounds each part of a request; Node's own limit would cut off long uploads and long builds.
+  const server = createServer({ requestTimeout: 0 }, (request, response) => {
+    if (!deps.answerHealth(request, response)) git(request, response);
+  });
+  const catchUp = (): Promise<void> => moveRefs({ ...deps, repositories });
+  const stopCatchingUp = deps.repeat(moveRefsEveryMs, catchUp);
+  const stopMaintaining = deps.repeat(maintainEveryMs, () =>
+    maintainRepositories({
+      repositories,
+      listAppIds: () => listAppIds(root),
+      onError: deps.onError,
+    }),
+  );
+  catchUp().catch(deps.onError);
+  return {
+    server,
+    async close() {
+      leaving.abort('shutdown');
+      stopCatchingUp();
+      stopMaintaining();
+      server.close();
+      receives.abortAll(new Error('the receiver stops'));
+      await hookServer.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+/** The apps that have a repository: `<app id>.git` below `root`. */
+async function listAppIds(root: string): Promise<string[]> {
+  const names = await readdir(root);
+  return names.filter((name) => name.endsWith('.git')).map((name) => name.slice(0, -4));
+}

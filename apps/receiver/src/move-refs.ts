@@ -1,0 +1,40 @@
+import type { Repositories } from '@hephy/git';
+
+export interface UnmovedRef {
+  readonly buildId: string;
+  readonly appId: string;
+  readonly ref: string;
+  readonly oldSha: string;
+  readonly newSha: string;
+}
+
+export interface MoveRefDeps {
+  readonly repositories: Pick<Repositories, 'updateRef'>;
+  readonly markRefMoved: (buildId: string, at: Date) => Promise<void>;
+  readonly now: () => Date;
+}
+
+/** Moves the ref of a succeeded build, and records it. Safe twice: a ref that is there already counts as moved. */
+export async function moveRef(
+  { buildId, appId, ref, newSha, oldSha }: UnmovedRef,
+  { repositories, markRefMoved, now }: MoveRefDeps,
+): Promise<{ ok: true } | { ok: false; reason: string }> {
+  const moved = await repositories.updateRef(appId, { ref, newSha, oldSha });
+  // A ref that somebody else has moved in the meantime stays where it is; asking again would not change that.
+  await markRefMoved(buildId, now());
+  return moved.ok ? { ok: true } : { ok: false, reason: `released, but ${moved.failure.message}` };
+}
+
+/** Catches up on refs whose push ended before the ref could move: a killed receiver, a client that left too late. */
+export async function moveRefs(
+  deps: MoveRefDeps & {
+    readonly listUnmovedRefs: () => Promise<readonly UnmovedRef[]>;
+    readonly onError: (error: unknown) => void;
+  },
+): Promise<void> {
+  for (const unmoved of await deps.listUnmovedRefs()) {
+    const moved = await moveRef(unmoved, deps);
+    if (!moved.ok)
+      deps.onError(new Error(`${unmoved.ref} of build ${unmoved.buildId}: ${moved.reason}`));
+  }
+}

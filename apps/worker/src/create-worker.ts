@@ -1,0 +1,64 @@
+import { advance, type BuildRecords, type HoldDeps, type Step, type StepQueue } from '@hephy/core';
+import type { Driver } from '@hephy/drivers';
+import { startQueueWorkers, type RedisConnection } from '@hephy/queue';
+import { reconcile } from './reconcile.ts';
+import { runPlatformBuild } from './run-platform-build.ts';
+import { runPreflight } from './run-preflight.ts';
+import type { SourceStore } from '@hephy/source';
+import { sweepBuilders } from './sweep-builders.ts';
+import { sweepSources } from './sweep-sources.ts';
+
+export interface WorkerDeps extends Omit<HoldDeps, 'shutdown' | 'queue' | 'records'> {
+  readonly records: BuildRecords;
+  readonly queue: StepQueue;
+  readonly driver: Driver;
+  readonly sources: Pick<SourceStore, 'sweep'>;
+  readonly listLiveSources: () => Promise<readonly string[]>;
+  /** Of role `worker`. */
+  readonly connection: RedisConnection;
+  /** Platform builds at once in this process. */
+  readonly platformBuilds: number;
+}
+
+const reconcileEveryMs = 2_000;
+const sweepEveryMs = 60_000;
+
+/** Decides, runs preflights and platform builds, and refills the queue. `close` hands what runs to the next worker. */
+export function createWorker(deps: WorkerDeps): { close(): Promise<void> } {
+  const workers = startQueueWorkers({
+    connection: deps.connection,
+    kinds: ['advance', 'preflight', 'platform'],
+    concurrency: { advance: 8, preflight: 4, platform: deps.platformBuilds },
+    onError: deps.onError,
+    handlers: {
+      advance: ({ buildId }) => advance(buildId, deps),
+      step: (step, shutdown) => runStep(step, { ...deps, shutdown }),
+    },
+  });
+  const sweep = async (): Promise<void> => {
+    await sweepBuilders(deps);
+    await sweepSources(deps);
+  };
+  const stopReconciling = deps.repeat(reconcileEveryMs, () => reconcile(deps));
+  const stopSweeping = deps.repeat(sweepEveryMs, sweep);
+  sweep().catch(deps.onError);
+  return {
+    async close() {
+      stopReconciling();
+      stopSweeping();
+      await workers.close();
+    },
+  };
+}
+
+async function runStep(step: Step, deps: WorkerDeps & Pick<HoldDeps, 'shutdown'>): Promise<void> {
+  switch (step.kind) {
+    case 'preflight':
+      return runPreflight(step, deps);
+    case 'platform':
+      return runPlatformBuild(step, deps);
+    case 'publication':
+    case 'delivery':
+      throw new Error(`a worker takes no ${step.kind}`);
+  }
+}

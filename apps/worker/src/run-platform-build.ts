@@ -1,0 +1,111 @@
+import {
+  endedBy,
+  holdWork,
+  workOf,
+  type BuildRecords,
+  type Failure,
+  type HeldWork,
+  type HoldDeps,
+  type PlatformBuild,
+  type Step,
+  type WorkKey,
+  type WorkOutcome,
+} from '@hephy/core';
+import type { BuilderResult, Driver } from '@hephy/drivers';
+import { builderSpec } from './builder-spec.ts';
+
+export interface PlatformBuildDeps extends HoldDeps {
+  readonly records: HoldDeps['records'] & Pick<BuildRecords, 'readBuild' | 'appendLog'>;
+  readonly driver: Driver;
+}
+
+/**
+ * Carries one attempt of a platform build from start to its recorded outcome. Whoever runs it second adopts what the
+ * first one started. The builder's remains go only after the outcome is recorded: until then they are the result.
+ */
+export async function runPlatformBuild(step: Step, deps: PlatformBuildDeps): Promise<void> {
+  const record = await deps.records.readBuild(step.buildId);
+  const work = record && workOf(record, 'platform').find(({ name }) => name === step.name);
+  if (!work || work.attempt !== step.attempt) return;
+  const spec = builderSpec(record, work);
+  const recorded = await holdWork(
+    step,
+    async (held) => {
+      if (endedBy(held.signal) === 'stop') {
+        await deps.driver.cancel(spec.name);
+        return { state: 'canceled' };
+      }
+      const started = await deps.driver.startOrAdopt(spec);
+      if (!started.ok) return failed(work, started);
+      return follow({ name: spec.name, work }, held, deps);
+    },
+    deps,
+  );
+  if (!recorded) return;
+  // It may still run: the attempt also ends when we fail to follow it.
+  await deps.driver.cancel(spec.name);
+  await deps.driver.cleanUp(spec.name);
+}
+
+/** Stores the log while the builder runs, and answers its outcome; on `stop`, cancels it first. */
+async function follow(
+  builder: { name: string; work: PlatformBuild },
+  held: HeldWork,
+  deps: PlatformBuildDeps,
+): Promise<WorkOutcome> {
+  const { driver } = deps;
+  const following = new AbortController();
+  const cancel = async (): Promise<void> => {
+    if (endedBy(held.signal) === 'stop') await driver.cancel(builder.name);
+    else following.abort(endedBy(held.signal));
+  };
+  let canceling: Promise<void> | undefined;
+  const onEnd = (): void => {
+    canceling = cancel();
+    canceling.catch(deps.onError);
+  };
+  held.signal.addEventListener('abort', onEnd, { once: true });
+  if (held.signal.aborted) onEnd();
+  try {
+    await copyLog({ ...builder, held, signal: following.signal }, deps);
+    const result = await driver.result(builder.name, { signal: following.signal });
+    await canceling;
+    return endedBy(held.signal) === 'stop'
+      ? { state: 'canceled' }
+      : outcomeOf(builder.work, result);
+  } catch (error) {
+    if (following.signal.aborted) return { state: 'canceled' };
+    throw error;
+  } finally {
+    held.signal.removeEventListener('abort', onEnd);
+  }
+}
+
+async function copyLog(
+  from: { name: string; work: PlatformBuild; held: HeldWork; signal: AbortSignal },
+  deps: PlatformBuildDeps,
+): Promise<void> {
+  const { work, held, signal } = from;
+  const key: WorkKey = { buildId: work.buildId, kind: 'platform', name: work.name };
+  const chunks = deps.driver.followLog(from.name, { fromOffset: held.logOffset, signal });
+  for await (const chunk of chunks) {
+    const piece = { image: work.image, platform: work.platform, ...chunk };
+    const stored = await deps.records.appendLog({
+      key,
+      owner: held.owner,
+      piece,
+      at: deps.now(),
+    });
+    if (!stored) return;
+    await deps.signals.notify(work.buildId);
+  }
+}
+
+function outcomeOf(work: PlatformBuild, result: BuilderResult): WorkOutcome {
+  if (!result.ok) return failed(work, result);
+  return { state: 'succeeded', result: { exitCode: result.exitCode, digest: result.digest } };
+}
+
+function failed({ platform }: PlatformBuild, { failure }: { failure: Failure }): WorkOutcome {
+  return { state: 'failed', failure: { platform, ...failure } };
+}

@@ -1,0 +1,40 @@
+import { workOf, type BuildRecords } from '@hephy/core';
+import type { Driver } from '@hephy/drivers';
+import { builderName } from './builder-spec.ts';
+
+/** `b-<build ULID>-…`, as `builderName` makes it. */
+const builderNamePattern = /^b-([0-9a-hjkmnp-tv-z]{26})-/;
+
+/**
+ * Removes builders that no record waits for any more: those whose worker died between recording the outcome and
+ * cleaning up, and those of builds that are gone.
+ */
+export async function sweepBuilders({
+  records,
+  driver,
+}: {
+  records: Pick<BuildRecords, 'readBuild'>;
+  driver: Pick<Driver, 'list' | 'cancel' | 'cleanUp'>;
+}): Promise<void> {
+  for (const name of await driver.list()) {
+    const buildId = builderNamePattern.exec(name)?.[1]?.toUpperCase();
+    if (!buildId || (await isAwaited({ name, buildId }, records))) continue;
+    await driver.cancel(name);
+    await driver.cleanUp(name);
+  }
+}
+
+async function isAwaited(
+  { name, buildId }: { name: string; buildId: string },
+  records: Pick<BuildRecords, 'readBuild'>,
+): Promise<boolean> {
+  const record = await records.readBuild(buildId);
+  return (
+    record !== undefined &&
+    workOf(record, 'platform').some(
+      (work) =>
+        builderName(work, work.attempt) === name &&
+        (work.state === 'pending' || work.state === 'running'),
+    )
+  );
+}
