@@ -1,0 +1,163 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Command } from 'commander';
+import { createApiClient, type ApiClient } from './client/api-client.ts';
+import { contextsFile, currentServer, UserError } from './client/contexts.ts';
+import { appOfRepository } from './client/repository.ts';
+import { createApp, listApps, setApp } from './commands/apps.ts';
+import { cancelBuild, listBuilds, printLog, rebuild } from './commands/builds.ts';
+import { credential } from './commands/credential.ts';
+import { demo } from './commands/demo.ts';
+import { login } from './commands/login.ts';
+import { runRole, type Role } from './commands/run-role.ts';
+import { up } from './commands/up.ts';
+import { describeMachine, inspectMachine, thisMachine } from './machine/inspect-machine.ts';
+
+const program = fileURLToPath(new URL('../../../bin/hephy', import.meta.url));
+const { version } = JSON.parse(
+  readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'),
+) as { version: string };
+const file = contextsFile(process.env);
+const write = (chunk: Uint8Array): void => void process.stdout.write(chunk);
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
+
+const hephy = new Command('hephy')
+  .description('git push deis main, and one tag names a verified multi-architecture image.')
+  .version(version)
+  .showHelpAfterError();
+
+hephy.commandsGroup('The service:');
+hephy
+  .command('up')
+  .description('start the whole service here, in the foreground')
+  .option('--data <directory>', 'where it keeps its data (default: .hephy, or HEPHY_DATA)')
+  .action((options: { data?: string }) => up(withData(options.data), { print, program }));
+hephy
+  .command('demo')
+  .description('start it, push a small repository, and show the proof')
+  .option('--keep', 'leave the service up afterwards, for pushing your own repository')
+  .action((options: { keep?: true }) => demo({ keep: options.keep ?? false, program, print }));
+hephy
+  .command('doctor')
+  .description('say what is missing on this machine, and how to get it')
+  .action(() => {
+    const report = inspectMachine('run', thisMachine());
+    for (const line of describeMachine(report)) print(line);
+    process.exitCode = report.ok ? 0 : 1;
+  });
+for (const role of ['receiver', 'worker', 'publisher', 'api'] satisfies Role[]) {
+  hephy
+    .command(role)
+    .description(`run the ${role} alone, on the servers that the environment names`)
+    .action(() => runRole(role, { environment: process.env, print }));
+}
+
+hephy.commandsGroup('Apps:');
+hephy
+  .command('login')
+  .description('remember a server; reads the token from standard input')
+  .argument('<url>', "the server's API, such as https://hephy.example.com")
+  .action((url: string) => login(url, { file, stdin: process.stdin, stdout: process.stdout }));
+const apps = hephy
+  .command('apps')
+  .description('list the apps you may read')
+  .action(async () => listApps(await api(), { print }));
+apps
+  .command('create')
+  .description('create an app; inside a repository, add the remote deis for it')
+  .argument('<name>', 'lower-case letters, digits and dashes')
+  .option('--platforms <list>', 'such as linux/amd64,linux/arm64')
+  .option(
+    '--no-native-nodes',
+    'also take platforms that this machine is not: COPY-only Dockerfiles',
+  )
+  .option('--hook <url>', 'where releases are posted to')
+  .action(createAppAction);
+apps
+  .command('set')
+  .description("change an app's settings: key=value …")
+  .argument('<changes...>', 'such as timeLimitSeconds=600 platforms=linux/amd64')
+  .option('-a, --app <name>', 'the app (default: that of the remote deis)')
+  .action(async (changes: string[], options: AppOption) =>
+    setApp({ name: await appOf(options), changes }, { api: await api(), print }),
+  );
+
+hephy.commandsGroup('Builds:');
+onBuilds('builds', 'list the newest builds of an app').action(async (options: AppOption) =>
+  listBuilds(await appOf(options), { api: await api(), print }),
+);
+onBuilds('logs', 'print what a build said; of the newest build without a number')
+  .argument('[number]', 'the build')
+  .option('-f, --follow', 'stay until the build has ended')
+  .action(async (number: string | undefined, options: AppOption & { follow?: true }) => {
+    const build = { app: await appOf(options), number, follow: options.follow ?? false };
+    const succeeded = await printLog(build, { api: await api(), write });
+    process.exitCode = succeeded ? 0 : 1;
+  });
+onBuilds('cancel', 'stop a build')
+  .argument('[number]', 'the build (default: the newest)')
+  .action(async (number: string | undefined, options: AppOption) =>
+    cancelBuild({ app: await appOf(options), number }, { api: await api(), print }),
+  );
+onBuilds('rebuild', 'build the same commit again')
+  .argument('[number]', 'the build (default: the newest)')
+  .action(async (number: string | undefined, options: AppOption) =>
+    rebuild({ app: await appOf(options), number }, { api: await api(), print }),
+  );
+
+hephy
+  .command('credential', { hidden: true })
+  .description("git's credential helper")
+  .argument('<operation>')
+  .action((operation: string) =>
+    credential(operation, { file, stdin: process.stdin, stdout: process.stdout }),
+  );
+
+interface AppOption {
+  readonly app?: string;
+}
+
+function onBuilds(name: string, description: string): Command {
+  return hephy
+    .command(name)
+    .description(description)
+    .option('-a, --app <name>', 'the app (default: that of the remote deis)');
+}
+
+async function createAppAction(
+  name: string,
+  options: { platforms?: string; nativeNodes: boolean; hook?: string },
+): Promise<void> {
+  const server = await currentServer(file);
+  const input = {
+    name,
+    platforms: options.platforms?.split(','),
+    requireNativeNodes: options.nativeNodes,
+    hookUrl: options.hook,
+    directory: process.cwd(),
+    program,
+    server,
+  };
+  await createApp(input, { api: createApiClient(server), print });
+}
+
+async function api(): Promise<ApiClient> {
+  return createApiClient(await currentServer(file));
+}
+
+async function appOf({ app }: AppOption): Promise<string> {
+  return app ?? appOfRepository(process.cwd());
+}
+
+function withData(directory: string | undefined): NodeJS.ProcessEnv {
+  if (directory !== undefined) process.env['HEPHY_DATA'] = directory;
+  return process.env;
+}
+
+try {
+  await hephy.parseAsync();
+} catch (error) {
+  if (!(error instanceof UserError)) throw error;
+  process.stderr.write(`hephy: ${error.message}\n`);
+  process.exitCode = 1;
+}

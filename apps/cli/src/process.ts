@@ -1,0 +1,55 @@
+/** What every long-running role of this process has: settings from the environment, a logger, a graceful stop. */
+import { createWriteStream } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  createLogger,
+  createShutdown,
+  environmentTable,
+  readEnvironment,
+  type Logger,
+  type Settings,
+  type Shutdown,
+} from '@hephy/runtime';
+import { UserError } from './client/contexts.ts';
+
+export interface ServiceProcess {
+  readonly settings: Settings;
+  /** Where programs are found. */
+  readonly path: string;
+  readonly log: Logger;
+  /** The file that the log goes to; undefined for standard error. */
+  readonly logFile: string | undefined;
+  readonly shutdown: Shutdown;
+}
+
+/** Reads the settings, and takes secrets out of the environment, so that no child inherits them. */
+export function readSettings(environment: NodeJS.ProcessEnv): { settings: Settings; path: string } {
+  const read = readEnvironment(environment);
+  if (!read.ok) throw new UserError(read.problems.join('\n'));
+  for (const { name, secret } of environmentTable) if (secret) delete environment[name];
+  return { settings: read.settings, path: environment['PATH'] ?? '/usr/bin:/bin' };
+}
+
+export async function startProcess(
+  { settings, path }: { settings: Settings; path: string },
+  { name, logToFile }: { name: string; logToFile: boolean },
+): Promise<ServiceProcess> {
+  const logFile = logToFile ? join(settings.dataDirectory, `${name}.log`) : undefined;
+  if (logFile) await mkdir(settings.dataDirectory, { recursive: true, mode: 0o700 });
+  const destination = logFile
+    ? createWriteStream(logFile, { flags: 'a', mode: 0o600 })
+    : process.stderr;
+  const log = createLogger({ level: settings.logLevel, name, destination });
+  const shutdown = createShutdown({
+    signals: process,
+    graceMs: settings.shutdownMs,
+    log,
+    exit: (code) => process.exit(code),
+  });
+  process.on('unhandledRejection', (error) => {
+    log.fatal({ err: error }, 'unhandled rejection');
+    void shutdown.stop('unhandled rejection', 1);
+  });
+  return { settings, path, log, logFile, shutdown };
+}

@@ -1,0 +1,34 @@
+import { setTimeout } from 'node:timers/promises';
+import { createPublisher, createReleaseRegistry } from '@hephy/publisher';
+import { createRegistryClient } from '@hephy/registry';
+import { createUrlGuard, createWebhookHook } from '@hephy/release';
+import type { Connections } from './connect.ts';
+
+/** Publishes and delivers: the one role that is given registry credentials for releases, and reads hook secrets. */
+export function startPublisher(connections: Connections): void {
+  const { settings, places, shutdown, newRedis, now, apps } = connections;
+  const credentials = settings.registry?.credentials ?? null;
+  const client = createRegistryClient({
+    registry: places.registry.split('/', 1)[0] ?? places.registry,
+    ...(places.plainHttp !== undefined && { plainHttp: places.plainHttp }),
+    ...(credentials && {
+      credentials: () =>
+        Promise.resolve({
+          username: credentials.username,
+          password: credentials.password.reveal(),
+        }),
+    }),
+  });
+  shutdown.add('registry', () => client.close());
+  const guard = createUrlGuard({ allowPrivate: settings.hookAllow });
+  const publisher = createPublisher({
+    ...connections,
+    registry: createReleaseRegistry(client, now),
+    hook: createWebhookHook({ guard, now }),
+    readHook: (appId) => apps.readHook(appId),
+    wait: (milliseconds, signal) => setTimeout(milliseconds, undefined, { signal }),
+    connection: newRedis('worker'),
+    concurrency: settings.publisherConcurrency,
+  });
+  shutdown.add('publisher', () => publisher.close());
+}

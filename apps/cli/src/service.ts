@@ -1,0 +1,106 @@
+import { mkdir } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { resolve } from 'node:path';
+import type { Logger, Settings, Shutdown } from '@hephy/runtime';
+import { startEmbeddedRedis } from './embedded/embedded-redis.ts';
+import { startEmbeddedRegistry } from './embedded/embedded-registry.ts';
+import { connect, dataPath, type Connections, type Places } from './roles/connect.ts';
+import { startApi } from './roles/start-api.ts';
+import { startPublisher } from './roles/start-publisher.ts';
+import { startReceiver } from './roles/start-receiver.ts';
+import { startWorker } from './roles/start-worker.ts';
+
+export interface ServiceInput {
+  readonly settings: Settings;
+  /** Where programs are found. */
+  readonly path: string;
+}
+
+export interface ServiceDeps {
+  readonly shutdown: Shutdown;
+  readonly log: Logger;
+}
+
+export interface Service {
+  readonly connections: Connections;
+  readonly gitUrl: string;
+  readonly apiUrl: string;
+}
+
+/** All roles in one process. Servers that the settings do not name are started as children, with their data beside ours. */
+export async function startService(input: ServiceInput, deps: ServiceDeps): Promise<Service> {
+  const settings = {
+    ...input.settings,
+    dataDirectory: resolve(input.settings.dataDirectory),
+    // On one machine a hook's receiver is usually on it too.
+    hookAllow: [
+      ...input.settings.hookAllow,
+      ...(input.settings.databaseUrl ? [] : ['127.0.0.0/8', '::1/128']),
+    ],
+  };
+  await mkdir(settings.dataDirectory, { recursive: true, mode: 0o700 });
+  const places = await findPlaces({ ...input, settings }, deps);
+  const connections = await connect({ settings, places }, deps);
+  await startWorker(connections, input.path);
+  startPublisher(connections);
+  const gitUrl = await startReceiver(connections, input.path);
+  const apiUrl = await startApi({ ...connections, gitUrl });
+  return { connections, gitUrl, apiUrl };
+}
+
+async function findPlaces(
+  { settings, path }: ServiceInput,
+  { shutdown, log }: ServiceDeps,
+): Promise<Places> {
+  const { databaseUrl, redisUrl, registry } = settings;
+  const onError = (error: unknown): void => log.error({ err: error }, 'embedded server');
+  const redis = redisUrl
+    ? { url: redisUrl.reveal() }
+    : await embedRedis({ directory: dataPath({ settings }, 'redis'), path, onError }, shutdown);
+  return {
+    database: databaseUrl
+      ? { url: databaseUrl.reveal() }
+      : { directory: dataPath({ settings }, 'database') },
+    redis,
+    registry: registry?.address ?? (await embedRegistry({ settings, path, onError }, shutdown)),
+    plainHttp: registry ? registry.plainHttp : true,
+  };
+}
+
+async function embedRedis(
+  input: Parameters<typeof startEmbeddedRedis>[0],
+  shutdown: Shutdown,
+): Promise<{ socketPath: string }> {
+  const { server, socketPath } = await startEmbeddedRedis(input);
+  shutdown.add('embedded redis', () => server.stop());
+  return { socketPath };
+}
+
+async function embedRegistry(
+  input: { settings: Settings; path: string; onError: (error: unknown) => void },
+  shutdown: Shutdown,
+): Promise<string> {
+  const { host, port } = input.settings.listen.registry;
+  const { server, address } = await startEmbeddedRegistry({
+    directory: dataPath(input, 'registry'),
+    path: input.path,
+    host,
+    port: port === 0 ? await freePort(host) : port,
+    onError: input.onError,
+  });
+  shutdown.add('embedded registry', () => server.stop());
+  return address;
+}
+
+/** docker-registry cannot tell which port it took, so we look for a free one first. */
+async function freePort(host: string): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((done, reject) => {
+    server.once('error', reject);
+    server.listen(0, host, done);
+  });
+  const address = server.address();
+  await new Promise((done) => server.close(done));
+  if (address === null || typeof address === 'string') throw new Error(`no free port on ${host}`);
+  return address.port;
+}
