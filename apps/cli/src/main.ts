@@ -5,12 +5,10 @@ import { createApiClient, type ApiClient } from './client/api-client.ts';
 import { contextsFile, currentServer, UserError } from './client/contexts.ts';
 import { appOfRepository } from './client/repository.ts';
 import { createApp, listApps, setApp } from './commands/apps.ts';
-import { cancelBuild, listBuilds, printLog, rebuild } from './commands/builds.ts';
+import { cancelBuild, listBuilds, printLog, rebuild, redeliver } from './commands/builds.ts';
 import { credential } from './commands/credential.ts';
-import { demo } from './commands/demo.ts';
 import { login } from './commands/login.ts';
-import { runRole, type Role } from './commands/run-role.ts';
-import { up } from './commands/up.ts';
+import type { Role } from './commands/run-role.ts';
 import { describeMachine, inspectMachine, thisMachine } from './machine/inspect-machine.ts';
 
 const program = fileURLToPath(new URL('../../../bin/hephy', import.meta.url));
@@ -26,17 +24,24 @@ const hephy = new Command('hephy')
   .version(version)
   .showHelpAfterError();
 
+// These load the service, which nobody should wait for in a command line, least of all git for its credential.
 hephy.commandsGroup('The service:');
 hephy
   .command('up')
   .description('start the whole service here, in the foreground')
   .option('--data <directory>', 'where it keeps its data (default: .hephy, or HEPHY_DATA)')
-  .action((options: { data?: string }) => up(withData(options.data), { print, program }));
+  .action(async (options: { data?: string }) => {
+    const { up } = await import('./commands/up.ts');
+    await up(withData(options.data), { print, program });
+  });
 hephy
   .command('demo')
   .description('start it, push a small repository, and show the proof')
   .option('--keep', 'leave the service up afterwards, for pushing your own repository')
-  .action((options: { keep?: true }) => demo({ keep: options.keep ?? false, program, print }));
+  .action(async (options: { keep?: true }) => {
+    const { demo } = await import('./commands/demo.ts');
+    await demo({ keep: options.keep ?? false, program, print });
+  });
 hephy
   .command('doctor')
   .description('say what is missing on this machine, and how to get it')
@@ -49,7 +54,10 @@ for (const role of ['receiver', 'worker', 'publisher', 'api'] satisfies Role[]) 
   hephy
     .command(role)
     .description(`run the ${role} alone, on the servers that the environment names`)
-    .action(() => runRole(role, { environment: process.env, print }));
+    .action(async () => {
+      const { runRole } = await import('./commands/run-role.ts');
+      await runRole(role, { environment: process.env, print });
+    });
 }
 
 hephy.commandsGroup('Apps:');
@@ -98,6 +106,11 @@ onBuilds('cancel', 'stop a build')
   .argument('[number]', 'the build (default: the newest)')
   .action(async (number: string | undefined, options: AppOption) =>
     cancelBuild({ app: await appOf(options), number }, { api: await api(), print }),
+  );
+onBuilds('redeliver', 'post the release of a build to its hook again')
+  .argument('[number]', 'the build (default: the newest)')
+  .action(async (number: string | undefined, options: AppOption) =>
+    redeliver({ app: await appOf(options), number }, { api: await api(), print }),
   );
 onBuilds('rebuild', 'build the same commit again')
   .argument('[number]', 'the build (default: the newest)')

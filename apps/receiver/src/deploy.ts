@@ -143,7 +143,10 @@ async function printOutput(
   const records = patientRecords(deps.records, { ...deps, signal });
   const first = await records.readBuild(buildId);
   const labels = platformLabels(first);
-  for await (const entry of followOutput({ buildId, afterSeq: 0, signal }, { records, subscribe })) {
+  for await (const entry of followOutput(
+    { buildId, afterSeq: 0, signal },
+    { records, subscribe },
+  )) {
     for (const line of renderEntry(entry, labels)) await write(line);
   }
   const record = await records.readBuild(buildId);
@@ -153,7 +156,11 @@ async function printOutput(
 }
 
 async function answer(
-  { record, command, signal }: { record: BuildRecord; command: ReceiveCommand; signal: AbortSignal },
+  {
+    record,
+    command,
+    signal,
+  }: { record: BuildRecord; command: ReceiveCommand; signal: AbortSignal },
   deps: DeployDeps,
 ): Promise<RefAnswer> {
   const { ref, oldSha } = command;

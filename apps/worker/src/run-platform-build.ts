@@ -42,8 +42,9 @@ export async function runPlatformBuild(step: Step, deps: PlatformBuildDeps): Pro
     deps,
   );
   if (!recorded) return;
-  // It may still run: the attempt also ends when we fail to follow it.
-  await deps.driver.cancel(spec.name);
+  // It may still run: the attempt also ends when we fail to follow it. On a full disk a cancel cannot be noted; what
+  // frees the disk must not wait for that.
+  await deps.driver.cancel(spec.name).catch(deps.onError);
   await deps.driver.cleanUp(spec.name);
 }
 

@@ -12,15 +12,18 @@ const builderNamePattern = /^b-([0-9a-hjkmnp-tv-z]{26})-/;
 export async function sweepBuilders({
   records,
   driver,
+  onError,
 }: {
   records: Pick<BuildRecords, 'readBuild'>;
   driver: Pick<Driver, 'list' | 'cancel' | 'cleanUp'>;
+  onError: (error: unknown) => void;
 }): Promise<void> {
   for (const name of await driver.list()) {
     const buildId = builderNamePattern.exec(name)?.[1]?.toUpperCase();
     if (!buildId || (await isAwaited({ name, buildId }, records))) continue;
-    await driver.cancel(name);
-    await driver.cleanUp(name);
+    // On a full disk a cancel cannot be noted, and one that cannot be removed must not keep the others.
+    await driver.cancel(name).catch(onError);
+    await driver.cleanUp(name).catch(onError);
   }
 }
 

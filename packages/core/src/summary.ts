@@ -16,17 +16,21 @@ export function renderSummary(record: BuildRecord): string[] {
   ];
 }
 
+/** Git's ref line is cut at 300 characters; the build's number is what a user looks for, so it is never what is cut. */
+const longestRejection = 280;
+
 /** The text behind git's `[remote rejected]`: short, for one line. */
-export function rejection(record: BuildRecord): string {
-  const { build } = record;
-  const suffix = `(build ${build.number})`;
-  if (build.failure?.reason === 'BuildFailed') {
-    return `build failed: ${describeFailure(build.failure)} ${suffix}`;
-  }
-  if (build.failure) return `${describeFailure(build.failure)} ${suffix}`;
-  return build.cancelRequest
-    ? `canceled: ${build.cancelRequest.reason} ${suffix}`
-    : `${build.state} ${suffix}`;
+export function rejection({ build }: BuildRecord): string {
+  const sentence = rejectedFor(build);
+  const shown =
+    sentence.length > longestRejection ? `${sentence.slice(0, longestRejection)}…` : sentence;
+  return `${shown} (build ${build.number})`;
+}
+
+function rejectedFor({ state, failure, cancelRequest }: BuildRecord['build']): string {
+  if (failure?.reason === 'BuildFailed') return `build failed: ${describeFailure(failure)}`;
+  if (failure) return describeFailure(failure);
+  return cancelRequest ? `canceled: ${cancelRequest.reason}` : state;
 }
 
 function endedAs({ build }: BuildRecord): string {

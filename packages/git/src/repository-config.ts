@@ -23,6 +23,8 @@ export function repositoryConfig(
     `\thooksPath = ${quote(system.hooksPath)}`,
     '\tpackedGitWindowSize = 16m',
     '\tpackedGitLimit = 128m',
+    // Larger files are streamed, never held whole: by git's own measure it would be those above 512 MiB.
+    '\tbigFileThreshold = 16m',
     '[gc]',
     '\tauto = 0',
     '[transfer]',

@@ -91,6 +91,25 @@ describe('reopenDelivery', () => {
     }
   });
 
+  it('refuses to deliver a release again when the app has a newer one', async () => {
+    await failedForItsHook('B7', 'A7');
+    const builds = [
+      { id: 'B7', version: 1 },
+      { id: 'B8', version: 2 },
+    ];
+    await seedBuild(opened, buildOf({ id: 'B8', appId: 'A7', number: 2, state: 'succeeded' }));
+    for (const { id, version } of builds) {
+      const release = { build_id: id, app_id: 'A7', version, created_at: at };
+      await opened.db.insertInto('releases').values(release).execute();
+    }
+    const answer = await createDeliveries(opened.db).reopenDelivery({
+      buildId: 'B7',
+      by: 'ann',
+      at: later,
+    });
+    expect(answer).toEqual({ ok: false, why: 'NewerRelease' });
+  });
+
   it('refuses while another build of the app is live', async () => {
     await failedForItsHook('B5', 'A5');
     await seedBuild(opened, buildOf({ id: 'B6', appId: 'A5', number: 2, state: 'building' }));

@@ -6,8 +6,11 @@ import { storableJson } from './stored-text.ts';
 
 export type ReopenAnswer =
   | { readonly ok: true; readonly version: number }
-  /** `NoDelivery`: the build has not ended, or never had a delivery. `Busy`: another build of the app is live. */
-  | { readonly ok: false; readonly why: 'NoDelivery' | 'Busy' };
+  /**
+   * `NoDelivery`: the build has not ended, or never had a delivery. `Busy`: another build of the app is live.
+   * `NewerRelease`: whoever acts on deliveries would go back to an older one.
+   */
+  | { readonly ok: false; readonly why: 'NoDelivery' | 'Busy' | 'NewerRelease' };
 
 export interface Deliveries {
   /**
@@ -26,6 +29,7 @@ async function reopenDelivery(
   { buildId, by, at }: Parameters<Deliveries['reopenDelivery']>[0],
 ): Promise<ReopenAnswer> {
   const event: BuildEvent = { type: 'redelivery.requested', by };
+  if (await hasNewerRelease(db, buildId)) return { ok: false, why: 'NewerRelease' };
   try {
     const { rows } = await sql<{ version: number }>`
       with b as (
@@ -54,4 +58,16 @@ async function reopenDelivery(
     if (isUniqueViolation(error)) return { ok: false, why: 'Busy' };
     throw error;
   }
+}
+
+async function hasNewerRelease(db: Kysely<Schema>, buildId: string): Promise<boolean> {
+  const newer = await db
+    .selectFrom('releases as own')
+    .innerJoin('releases as newer', 'newer.app_id', 'own.app_id')
+    .select('newer.version')
+    .where('own.build_id', '=', buildId)
+    .whereRef('newer.version', '>', 'own.version')
+    .limit(1)
+    .executeTakeFirst();
+  return newer !== undefined;
 }

@@ -1,5 +1,12 @@
 import { createHash } from 'node:crypto';
-import { planBuild, workOf, type Build, type BuildRecord, type CancelRefusal } from '@hephy/core';
+import {
+  deadlineOf,
+  planBuild,
+  workOf,
+  type Build,
+  type BuildRecord,
+  type CancelRefusal,
+} from '@hephy/core';
 import { z } from 'zod';
 import { BuildDetails, DeliveryView, viewDelivery, viewRecord } from '../build-views.ts';
 import type { ApiDeps, User } from '../deps.ts';
@@ -33,9 +40,6 @@ const IdempotencyHeaders = z.looseObject({
     .optional()
     .meta({ description: 'Asked again under the same key, the same build answers.' }),
 });
-
-/** Waiting for workers counts too: a build that nobody takes ends after this. The receiver gives pushes the same. */
-const waitingMs = 3_600_000;
 
 export function buildActionRoutes(deps: ApiDeps): Route[] {
   return [
@@ -129,7 +133,7 @@ async function rebuild(
     newSha: build.sha,
     source: build.source,
     plan,
-    deadlineAt: new Date(at.getTime() + plan.timeLimitSeconds * 1000 + waitingMs),
+    deadlineAt: deadlineOf(plan, at),
     at,
     movesRef: false,
     ...(typeof key === 'string' && { requestKey: requestKeyOf([user.id, build.id, key]) }),
@@ -152,19 +156,37 @@ async function redeliver(
   { user, record }: { user: User; record: BuildRecord },
   deps: ApiDeps,
 ): Promise<Answer> {
-  const { id: buildId, number, appName } = record.build;
+  const { id: buildId } = record.build;
   const reopened = await deps.deliveries.reopenDelivery({ buildId, by: user.name, at: deps.now() });
   if (!reopened.ok) {
-    return reopened.why === 'Busy'
-      ? { refused: 'AppBusy', detail: `another build of ${appName} has not ended; wait for it` }
-      : {
-          refused: 'NothingToDeliver',
-          detail: `build ${number} of ${appName} has not ended, or never had a release to deliver`,
-        };
+    return redeliveryRefused(record.build, reopened.why);
   }
   await tell({ buildId, version: reopened.version }, deps);
   const deliveries = workOf(record, 'delivery').map(viewDelivery);
   return { status: 202, body: { deliveries: deliveries.map(pendingAgain) } };
+}
+
+function redeliveryRefused(
+  { number, appName }: Build,
+  why: 'NoDelivery' | 'Busy' | 'NewerRelease',
+): Refusal {
+  switch (why) {
+    case 'Busy':
+      return {
+        refused: 'AppBusy',
+        detail: `another build of ${appName} has not ended; wait for it`,
+      };
+    case 'NoDelivery':
+      return {
+        refused: 'NothingToDeliver',
+        detail: `build ${number} of ${appName} has not ended, or never had a release to deliver`,
+      };
+    case 'NewerRelease':
+      return {
+        refused: 'NothingToDeliver',
+        detail: `${appName} has a newer release than that of build ${number}; delivering the older one would undo it`,
+      };
+  }
 }
 
 function pendingAgain(view: z.output<typeof DeliveryView>): z.output<typeof DeliveryView> {

@@ -78,6 +78,17 @@ export async function cancelBuild(
   print(`Build ${build.number} of ${app} is being canceled.`);
 }
 
+/** Posts the release of an ended build to its hook again. */
+export async function redeliver(
+  { app, number }: { app: string; number: string | undefined },
+  { api, print }: Deps,
+): Promise<void> {
+  const build = await findBuild({ app, number }, api);
+  await api.call(z.unknown(), 'POST', { path: `/v1/builds/${build.id}/redeliver` });
+  print(`The release of build ${build.number} of ${app} is being delivered again.`);
+  print(`Watch it: hephy logs -f ${build.number} -a ${app}`);
+}
+
 export async function rebuild(
   { app, number }: { app: string; number: string | undefined },
   { api, print }: Deps,

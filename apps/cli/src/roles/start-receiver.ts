@@ -10,7 +10,7 @@ import { createHealthListener } from './health-listener.ts';
 
 /** Takes pushes; the one role with the repositories. Answers where it listens. */
 export async function startReceiver(connections: Connections, path: string): Promise<string> {
-  const { settings, places, shutdown, apps, users, pushes, signals, now } = connections;
+  const { settings, places, shutdown, apps, users, pushes, now } = connections;
   const source = createDirectorySourceStore({ directory: dataPath(connections, 'sources') });
   const receiver = await createReceiver({
     ...connections,
@@ -29,7 +29,7 @@ export async function startReceiver(connections: Connections, path: string): Pro
     markRefMoved: (buildId, at) => pushes.markRefMoved(buildId, at),
     listUnmovedRefs: async () => (await pushes.listUnmovedRefs()).map(refToMove),
     wait: (milliseconds, signal) => setTimeout(milliseconds, undefined, { signal }),
-    subscribe: (buildId, callback) => signals.subscribe(buildId, callback),
+    subscribe: (buildId, callback) => follow(connections, { buildId, callback }),
     answerHealth: createHealthListener(connections.health),
   });
   const { host, port } = settings.listen.git;
@@ -40,6 +40,22 @@ export async function startReceiver(connections: Connections, path: string): Pro
   shutdown.add('receiver', () => receiver.close());
   const address = receiver.server.address() as AddressInfo;
   return settings.publicUrls.git ?? `http://${host}:${address.port}`;
+}
+
+/** How often a waiting push looks at its build without a signal. */
+const lookEveryMs = 5_000;
+
+/** Who dies between writing to the record and telling of it must not leave a push waiting. */
+function follow(
+  { signals, repeat }: Connections,
+  { buildId, callback }: { buildId: string; callback: () => void },
+): () => void {
+  const unsubscribe = signals.subscribe(buildId, callback);
+  const stopLooking = repeat(lookEveryMs, callback);
+  return () => {
+    stopLooking();
+    unsubscribe();
+  };
 }
 
 /** An app has one live build at most, and it is the newest. */

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buildahCommands, renderRegistriesConf } from '@hephy/backends';
-import { createLocalDriver } from '@hephy/drivers';
+import { createLocalDriver, findContainment } from '@hephy/drivers';
 import { createDirectorySourceStore } from '@hephy/source';
 import { createWorker } from '@hephy/worker';
 import { dataPath, type Connections } from './connect.ts';
@@ -16,6 +16,7 @@ export async function startWorker(connections: Connections, path: string): Promi
   const sources = createDirectorySourceStore({ directory: dataPath(connections, 'sources') });
   const plainRegistries = places.plainHttp ? [registryHost(places.registry)] : [];
   const files = await writeBuilderFiles(connections, plainRegistries);
+  await warnIfUncontained(connections, path);
   const driver = createLocalDriver({
     directory: dataPath(connections, 'builders'),
     sources,
@@ -37,6 +38,16 @@ export async function startWorker(connections: Connections, path: string): Promi
     platformBuilds: settings.workerConcurrency,
   });
   shutdown.add('worker', () => worker.close());
+}
+
+async function warnIfUncontained(connections: Connections, path: string): Promise<void> {
+  const hull = join(dataPath(connections, 'builders'), '.hull');
+  const { contained } = await findContainment(hull, { PATH: path });
+  if (contained) return;
+  connections.log.warn(
+    {},
+    'builders are not contained: this machine forbids namespaces, so a Dockerfile can do what this user can',
+  );
 }
 
 /** What buildah reads from files: where base images come from, and the credentials of the registry. */

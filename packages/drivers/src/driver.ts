@@ -1,0 +1,80 @@
+/**
+ * Where builders run. A driver starts a platform build under a name that follows from the record, or adopts the one
+ * that already has the name; from then on it can be asked about by name from any process that comes later.
+ * Every kind passes `driver-conformance.ts`.
+ */
+import type { Failure, SourceRef } from '@hephy/core';
+
+export interface BuilderSpec {
+  /** Deterministic: `b-<build>-<image>-<platform>-a<attempt>`, lower case, usable as a file name and a KubeJob name. */
+  readonly name: string;
+  readonly buildId: string;
+  readonly appName: string;
+  readonly platform: string;
+  readonly source: SourceRef;
+  /** Both from the top of the repository. */
+  readonly dockerfilePath: string;
+  readonly contextPath: string;
+  readonly target: string | null;
+  readonly buildArgs: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Where the builder pushes to: a tag of this attempt alone, `registry/repository:b-…`. */
+  readonly destination: string;
+  readonly noCache: boolean;
+  readonly timeLimitMs: number;
+}
+
+export interface PreflightInput {
+  readonly platforms: readonly string[];
+  readonly requireNativeNodes: boolean;
+}
+
+export type PreflightResult =
+  | { readonly ok: true; readonly warnings: readonly string[] }
+  | { readonly ok: false; readonly failure: Failure };
+
+export interface LogChunk {
+  /**
+   * Position in the builder's log in bytes, at most 64 KiB further each time. The chunk holds whole lines, each ended by
+   * `\n`; a longer line comes in pieces that end with it too.
+   */
+  readonly fromOffset: number;
+  readonly toOffset: number;
+  readonly text: string;
+}
+
+export type BuilderResult =
+  /** `digest` is what the builder says it pushed: `sha256:<64 hex>`. To be believed only once the registry agrees. */
+  | { readonly ok: true; readonly exitCode: 0; readonly digest: string }
+  | { readonly ok: false; readonly failure: Failure };
+
+export interface Driver {
+  /** Answers within 2 s whether all platforms can be built here; starts nothing. */
+  preflight(input: PreflightInput): Promise<PreflightResult>;
+  /**
+   * Starts the builder, or finds it under its name, running or ended; however many try, it is started once. Refused for a
+   * known reason (the source, the disk, a Dockerfile that is not there): a failure, and nothing has been started.
+   */
+  startOrAdopt(
+    spec: BuilderSpec,
+  ): Promise<
+    | { readonly ok: true; readonly adopted: boolean }
+    | { readonly ok: false; readonly failure: Failure }
+  >;
+  /**
+   * The builder's output from `fromOffset` on, live; ends when the builder has ended and all of it was read. `fromOffset`
+   * is 0 or the `toOffset` of a chunk. Rejects with the signal's reason when that aborts first.
+   */
+  followLog(
+    name: string,
+    options: { fromOffset: number; signal: AbortSignal },
+  ): AsyncIterable<LogChunk>;
+  /** Waits until the builder has ended. Rejects with the signal's reason when that aborts first. */
+  result(name: string, options: { signal: AbortSignal }): Promise<BuilderResult>;
+  /** Stops the builder and all that it started, within 2 s. Ended or unknown: nothing to do. */
+  cancel(name: string): Promise<void>;
+  /** Removes all that the builder left, once its outcome is recorded. Unknown: nothing to do. */
+  cleanUp(name: string): Promise<void>;
+  /** Names of all builders here, running or ended, for the sweep of those that no record knows. */
+  list(): Promise<string[]>;
+}
