@@ -77,6 +77,7 @@ export async function startRig(limits: Partial<ApiLimits> = {}) {
     ...queues,
     health,
     registry: 'registry.test:5000',
+    defaultPlatforms: ['linux/amd64', 'linux/arm64'],
     gitUrl: 'http://git.test',
     now,
     newId: createIds({ now, random: Math.random }),

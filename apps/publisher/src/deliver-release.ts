@@ -32,7 +32,8 @@ async function deliver(
 ): Promise<WorkOutcome> {
   const target = await readHook(record.build.appId);
   if (!target) {
-    const detail = 'the app has no release hook any more';
+    const detail =
+      'the app has no hook address, or no hook secret: POST /v1/apps/<app>/hook-secret makes one';
     return { state: 'failed', failure: failureOf('HookRefused', { detail }) };
   }
   const [delivery] = workOf(record, 'delivery');

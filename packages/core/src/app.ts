@@ -40,6 +40,7 @@ const OneLine = z
 export const AppSettings = z.strictObject({
   /** The branch that a push deploys. Null until the first push names it: `main` or `master`. */
   deployBranch: BranchName.nullable().default(null),
+  /** Without it: what the server builds natively. */
   platforms: z.array(z.string()).min(1).max(16).default(['linux/amd64', 'linux/arm64']),
   /** Refuse a platform that no machine of the driver is. False allows COPY-only Dockerfiles for it. */
   requireNativeNodes: z.boolean().default(true),

@@ -97,7 +97,7 @@ export const reasons = {
   TagImmutable: registry(
     false,
     'The registry forbids moving a tag that exists.',
-    'Turn tag immutability off for the moving tag, or set movingTag of the app to none.',
+    'Turn tag immutability off for the moving tag, or set movingTag of the app to null.',
   ),
   ManifestInvalid: registry(
     false,

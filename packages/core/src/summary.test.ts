@@ -43,7 +43,7 @@ describe('the end of a push', () => {
     const finishedAt = at(15_000);
     const record = recordOf({ state: 'failed', failure: arm64Failure, finishedAt }, work);
     expect(renderSummary(record)).toEqual([
-      '-----> Build 42 failed: linux/arm64 exited 1 in 15.0 s',
+      '-----> Build 42 failed after 15.0 s: linux/arm64 exited 1',
       '       ├── linux/amd64: canceled (12.3 s)',
       '       └── linux/arm64: failed (12.3 s)',
     ]);

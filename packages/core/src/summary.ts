@@ -9,8 +9,9 @@ export function renderSummary(record: BuildRecord): string[] {
     (build.finishedAt?.getTime() ?? build.createdAt.getTime()) - build.createdAt.getTime();
   const release =
     build.state === 'succeeded' && record.release ? `, released as v${record.release.version}` : '';
+  const after = build.state === 'succeeded' ? 'in' : 'after';
   return [
-    `-----> Build ${build.number} ${endedAs(record)} in ${formatDuration(tookMs)}${release}`,
+    `-----> Build ${build.number} ${build.state} ${after} ${formatDuration(tookMs)}${release}${why(record)}`,
     ...platformBranches(record),
     ...imageBranches(record),
   ];
@@ -33,11 +34,9 @@ function rejectedFor({ state, failure, cancelRequest }: BuildRecord['build']): s
   return cancelRequest ? `canceled: ${cancelRequest.reason}` : state;
 }
 
-function endedAs({ build }: BuildRecord): string {
-  if (build.failure) return `failed: ${describeFailure(build.failure)}`;
-  return build.cancelRequest && build.state === 'canceled'
-    ? `canceled (${build.cancelRequest.reason})`
-    : build.state;
+function why({ build }: BuildRecord): string {
+  if (build.failure) return `: ${describeFailure(build.failure)}`;
+  return build.cancelRequest && build.state === 'canceled' ? `: ${build.cancelRequest.reason}` : '';
 }
 
 function platformBranches(record: BuildRecord): string[] {

@@ -158,9 +158,12 @@ async function listApps(
 
 async function createApp(
   { user, body }: Ask<unknown, unknown, z.output<typeof NewApp>>,
-  { apps, newId, now }: ApiDeps,
+  { apps, newId, now, defaultPlatforms }: ApiDeps,
 ): Promise<Answer> {
-  const changed = changeSettings(AppSettings.parse({}), body.settings ?? {});
+  const changed = changeSettings(
+    AppSettings.parse({ platforms: defaultPlatforms }),
+    body.settings ?? {},
+  );
   if ('refused' in changed) return changed;
   const app: App = { id: newId(), name: body.name, settings: changed.settings, createdAt: now() };
   const created = await apps.createApp(app);

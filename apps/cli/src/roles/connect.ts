@@ -70,6 +70,8 @@ export async function connect(
   const health = createHealth({ stopping: shutdown.signal, now });
   health.add('redis', () => producer.ping());
   const { db } = database;
+  const queries = createBuildQueries(db);
+  health.add('database', () => queries.countLiveBuilds());
   return {
     settings,
     places,
@@ -85,7 +87,7 @@ export async function connect(
     deliveries: createDeliveries(db),
     apps: createApps(db),
     users: createUsers(db),
-    queries: createBuildQueries(db),
+    queries,
     queue: tolerant(steps, onError),
     signals,
     producer,
