@@ -33,7 +33,9 @@ export async function startRedis({ tcp = false } = {}): Promise<TestRedis> {
   let server: ChildProcess | undefined;
 
   const start = async (): Promise<void> => {
-    server = spawn('redis-server', redisArguments({ directory, socketPath, port }), { stdio: 'ignore' });
+    server = spawn('redis-server', redisArguments({ directory, socketPath, port }), {
+      stdio: 'ignore',
+    });
     await once(server, 'spawn');
     await untilAnswers(socketPath);
   };

@@ -1,5 +1,7 @@
 /** What the tests of the API stand on: the real record in memory, a real Redis, people with their tokens, and builds. */
 import { randomBytes } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { AppSettings } from '@hephy/core';
 import {
   bullBoardQueues,
@@ -64,7 +66,8 @@ export async function startRig(limits: Partial<ApiLimits> = {}) {
   const logged: string[] = [];
   const stopping = new AbortController();
   const { close, ...queues } = await connectQueues(redis.socketPath);
-  const database = await openDatabase({ directory: undefined });
+  const cacheDirectory = join(tmpdir(), 'hephy-builder-tests');
+  const database = await openDatabase({ directory: undefined, cacheDirectory });
   await migrate(database.db);
   const health = createHealth({ stopping: stopping.signal, now });
   const deps: ApiDeps = {

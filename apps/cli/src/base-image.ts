@@ -4,7 +4,6 @@
  * another architecture is installed or run.
  */
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { parsePlatform } from '@hephy/oci';
 import {
@@ -42,10 +41,7 @@ export interface BaseImage {
   readonly platforms: readonly { readonly platform: string; readonly digest: string }[];
 }
 
-/** Where downloads are kept between runs. Source: XDG Base Directory Specification. */
-export function defaultCacheDir(environment: Readonly<Record<string, string | undefined>>): string {
-  return join(environment['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'hephy-builder');
-}
+export { defaultCacheDir } from './cache-directory.ts';
 
 /** Puts the base image into the registry. The same packages give the same digests, and what is there
  *  already is not sent again. */

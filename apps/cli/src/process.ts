@@ -11,28 +11,37 @@ import {
   type Settings,
   type Shutdown,
 } from '@hephy/runtime';
+import { defaultCacheDir } from './cache-directory.ts';
 import { UserError } from './client/contexts.ts';
 
 export interface ServiceProcess {
   readonly settings: Settings;
   /** Where programs are found. */
   readonly path: string;
+  /** What is expensive to make, and may be deleted. */
+  readonly cacheDirectory: string;
   readonly log: Logger;
   /** The file that the log goes to; undefined for standard error. */
   readonly logFile: string | undefined;
   readonly shutdown: Shutdown;
 }
 
+type FromEnvironment = Pick<ServiceProcess, 'settings' | 'path' | 'cacheDirectory'>;
+
 /** Reads the settings, and takes secrets out of the environment, so that no child inherits them. */
-export function readSettings(environment: NodeJS.ProcessEnv): { settings: Settings; path: string } {
+export function readSettings(environment: NodeJS.ProcessEnv): FromEnvironment {
   const read = readEnvironment(environment);
   if (!read.ok) throw new UserError(read.problems.join('\n'));
   for (const { name, secret } of environmentTable) if (secret) delete environment[name];
-  return { settings: read.settings, path: environment['PATH'] ?? '/usr/bin:/bin' };
+  return {
+    settings: read.settings,
+    path: environment['PATH'] ?? '/usr/bin:/bin',
+    cacheDirectory: defaultCacheDir(environment),
+  };
 }
 
 export async function startProcess(
-  { settings, path }: { settings: Settings; path: string },
+  { settings, path, cacheDirectory }: FromEnvironment,
   { name, logToFile }: { name: string; logToFile: boolean },
 ): Promise<ServiceProcess> {
   const logFile = logToFile ? join(settings.dataDirectory, `${name}.log`) : undefined;
@@ -51,5 +60,5 @@ export async function startProcess(
     log.fatal({ err: error }, 'unhandled rejection');
     void shutdown.stop('unhandled rejection', 1);
   });
-  return { settings, path, log, logFile, shutdown };
+  return { settings, path, cacheDirectory, log, logFile, shutdown };
 }

@@ -14,6 +14,8 @@ export interface ServiceInput {
   readonly settings: Settings;
   /** Where programs are found. */
   readonly path: string;
+  /** What is expensive to make, and may be deleted. */
+  readonly cacheDirectory: string;
 }
 
 export interface ServiceDeps {
@@ -49,7 +51,7 @@ export async function startService(input: ServiceInput, deps: ServiceDeps): Prom
 }
 
 async function findPlaces(
-  { settings, path }: ServiceInput,
+  { settings, path, cacheDirectory }: ServiceInput,
   { shutdown, log }: ServiceDeps,
 ): Promise<Places> {
   const { databaseUrl, redisUrl, registry } = settings;
@@ -60,7 +62,7 @@ async function findPlaces(
   return {
     database: databaseUrl
       ? { url: databaseUrl.reveal() }
-      : { directory: dataPath({ settings }, 'database') },
+      : { directory: dataPath({ settings }, 'database'), cacheDirectory },
     redis,
     registry: registry?.address ?? (await embedRegistry({ settings, path, onError }, shutdown)),
     plainHttp: registry ? registry.plainHttp : true,

@@ -33,11 +33,14 @@ export async function checkMachine(
   if (first !== undefined && input.requireNativeNodes) {
     return { ok: false, failure: failureOf('PlatformNotNative', { platform: first }) };
   }
-  for (const program of machine.programs) {
-    if (!(await isInstalled(program, machine.searchPath))) {
-      const detail = `${program} is not installed`;
-      return { ok: false, failure: failureOf('BuilderMissing', { detail }) };
-    }
+  const { programs, searchPath } = machine;
+  const installed = await Promise.all(programs.map((program) => isInstalled(program, searchPath)));
+  const missing = programs.find((_, place) => !installed[place]);
+  if (missing !== undefined) {
+    return {
+      ok: false,
+      failure: failureOf('BuilderMissing', { detail: `${missing} is not installed` }),
+    };
   }
   return { ok: true, warnings: foreign.map(foreignWarning) };
 }

@@ -1,7 +1,9 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { PGlite } from '@electric-sql/pglite';
+import { PGlite, type PGliteOptions } from '@electric-sql/pglite';
 import { Kysely, PostgresDialect, type PostgresPool } from 'kysely';
 import { lockDirectory } from './directory-lock.ts';
+import { createPgliteFromTemplate } from './pglite-template.ts';
 import { poolOfPglite } from './pglite-pool.ts';
 import { defaultPoolLimits, poolOfPostgresql, type PoolLimits } from './postgresql-pool.ts';
 import type { Schema } from './schema.ts';
@@ -16,8 +18,11 @@ export interface OpenDatabase {
 export type DatabasePlace =
   /** A server: `postgresql://user:password@host:port/database`. */
   | { readonly url: string }
-  /** PGlite, PostgreSQL inside this process: in a directory that it has alone, or in memory. */
-  | { readonly directory: string | undefined };
+  /**
+   * PGlite, PostgreSQL inside this process: in a directory that it has alone, or in memory. With a `cacheDirectory`, all
+   * but the first open quickly.
+   */
+  | { readonly directory: string | undefined; readonly cacheDirectory?: string };
 
 export interface OpenOptions {
   readonly limits?: Partial<PoolLimits>;
@@ -38,19 +43,26 @@ export async function openDatabase(
   }
   const waitTimeoutMs = limits.answerTimeoutMs;
   if (place.directory === undefined) {
-    const pglite = await PGlite.create({ parsers });
+    const pglite = await createPglite({ parsers, startParams }, place.cacheDirectory);
     const pool = poolOfPglite(pglite, { waitTimeoutMs });
     return { db: kyselyOn(pool), kind: 'pglite', close: () => pool.end() };
   }
-  return openDirectory(place.directory, waitTimeoutMs);
+  const { directory, cacheDirectory } = place;
+  return openDirectory({ directory, cacheDirectory }, waitTimeoutMs);
 }
 
-async function openDirectory(directory: string, waitTimeoutMs: number): Promise<OpenDatabase> {
+async function openDirectory(
+  { directory, cacheDirectory }: { directory: string; cacheDirectory: string | undefined },
+  waitTimeoutMs: number,
+): Promise<OpenDatabase> {
   const lock = await lockDirectory(directory);
   try {
     const dataDir = join(directory, 'data');
     // Not relaxed: a statement is answered once it is on disk, so what was acknowledged outlives `kill -9`.
-    const pglite = await PGlite.create({ dataDir, relaxedDurability: false, parsers });
+    const options = { dataDir, relaxedDurability: false, parsers, startParams };
+    const pglite = existsSync(dataDir)
+      ? await PGlite.create(options)
+      : await createPglite(options, cacheDirectory);
     const pool = poolOfPglite(pglite, { waitTimeoutMs });
     return {
       db: kyselyOn(pool),
@@ -66,8 +78,20 @@ async function openDirectory(directory: string, waitTimeoutMs: number): Promise<
   }
 }
 
+function createPglite(options: PGliteOptions, cacheDirectory: string | undefined): Promise<PGlite> {
+  return cacheDirectory === undefined
+    ? PGlite.create(options)
+    : createPgliteFromTemplate(options, cacheDirectory);
+}
+
 /** `bigint` as a number, as from a server. */
 const parsers = { 20: Number };
+
+/**
+ * PostgreSQL's own choice of 128 MB would be resident from the start. Every page that this process holds is also time:
+ * Node starts a child with fork, which copies the page tables while everything else waits.
+ */
+const startParams = [...PGlite.defaultStartParams, '-c', 'shared_buffers=16MB'];
 
 function kyselyOn(pool: PostgresPool): Kysely<Schema> {
   return new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });

@@ -1,4 +1,6 @@
 /** What the tests of this package stand on: a migrated database of each kind, and builds put straight into it. */
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Build } from '@hephy/core';
 import { afterAll, beforeAll } from 'vitest';
 import { startPostgres, type Postgres } from '../../../test/parts/postgres.ts';
@@ -36,7 +38,8 @@ export function usePostgres(): PostgresForTests {
 }
 
 export async function openPgliteMigrated(): Promise<OpenDatabase> {
-  const opened = await openDatabase({ directory: undefined });
+  const cacheDirectory = join(tmpdir(), 'hephy-builder-tests');
+  const opened = await openDatabase({ directory: undefined, cacheDirectory });
   await migrate(opened.db);
   return opened;
 }

@@ -19,15 +19,16 @@ export async function runRole(
   role: Role,
   { environment, print }: { environment: NodeJS.ProcessEnv; print: (line: string) => void },
 ): Promise<void> {
-  const { settings: asGiven, path } = readSettings(environment);
-  const settings = { ...asGiven, dataDirectory: resolve(asGiven.dataDirectory) };
+  const known = readSettings(environment);
+  const { path } = known;
+  const settings = { ...known.settings, dataDirectory: resolve(known.settings.dataDirectory) };
   const { databaseUrl, redisUrl, registry } = settings;
   if (!databaseUrl || !redisUrl || !registry) {
     throw new UserError(
       `hephy ${role} needs HEPHY_DATABASE_URL, HEPHY_REDIS_URL and HEPHY_REGISTRY; hephy up runs all roles without them`,
     );
   }
-  const running = await startProcess({ settings, path }, { name: role, logToFile: false });
+  const running = await startProcess({ ...known, settings }, { name: role, logToFile: false });
   const places = {
     database: { url: databaseUrl.reveal() },
     redis: { url: redisUrl.reveal() },
