@@ -1,5 +1,5 @@
 /** Several workers and publishers at once, the product's own code in each; a dead one is followed by a new one. */
-import { advance, type HoldDeps, type Step } from '@hephy/core';
+import { HandOver, advance, type HoldDeps, type Step } from '@hephy/core';
 import { deliverRelease } from '../../apps/publisher/src/deliver-release.ts';
 import { publishImage } from '../../apps/publisher/src/publish-image.ts';
 import type { ReleaseRegistry } from '../../apps/publisher/src/release-registry.ts';
@@ -193,8 +193,8 @@ function idOf({ buildId, kind, name, attempt }: Step): string {
 function noteError(error: unknown, process: Process, world: World): void {
   world.trace(process.name, () => `notes ${String(error)}`);
   const isEnd = error === 'lost' || error === 'stop' || error === 'shutdown';
-  const isHandOver = process.shutdown.signal.aborted && String(error).includes('handed over');
-  if (!isEnd && !isHandOver && !(error instanceof InjectedFault)) {
+  const isMeant = error instanceof HandOver || error instanceof InjectedFault;
+  if (!isEnd && !isMeant) {
     world.violate(
       `${process.name}: unexpected ${error instanceof Error ? error.stack : String(error)}`,
     );

@@ -1,4 +1,5 @@
 import {
+  HandOver,
   endedBy,
   holdWork,
   workOf,
@@ -91,12 +92,12 @@ async function copyLog(
   const chunks = deps.driver.followLog(from.name, { fromOffset: held.logOffset, signal });
   for await (const chunk of chunks) {
     const piece = { image: work.image, platform: work.platform, ...chunk };
-    const stored = await deps.records.appendLog({
-      key,
-      owner: held.owner,
-      piece,
-      at: deps.now(),
-    });
+    const stored = await deps.records
+      .appendLog({ key, owner: held.owner, piece, at: deps.now() })
+      .catch((cause: unknown) => {
+        // The builder goes on, and its log stays where it is, until the record can be written again.
+        throw new HandOver(`the log of ${from.name} cannot be stored`, { cause });
+      });
     if (!stored) return;
     await deps.signals.notify(work.buildId);
   }

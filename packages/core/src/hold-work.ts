@@ -77,7 +77,7 @@ export async function holdWork(
   const outcome = await body(held).catch((error: unknown) => unexpected(error, deps));
   release();
   if (endedBy(ending.signal) === 'lost') return false;
-  if (deps.shutdown.aborted) return handOver({ key, owner }, deps);
+  if (deps.shutdown.aborted || outcome === 'unknown') return handOver({ key, owner }, deps);
   const { finished, version } = await deps.records.finishWork({
     key,
     owner,
@@ -96,22 +96,43 @@ async function handOver(
   { records, now }: HoldDeps,
 ): Promise<never> {
   await records.renewWork({ key, lease: { owner, until: now() } });
-  throw new Error(`${key.kind} ${key.name} is handed over: this process leaves`);
+  throw new HandOver(`${key.kind} ${key.name} is handed over`);
+}
+
+/**
+ * Thrown by a body that cannot tell how its work goes on, although it does: whoever claims next adopts it. The QueueJob
+ * fails with it, too, so that it comes again soon.
+ */
+export class HandOver extends Error {
+  override readonly name = 'HandOver';
 }
 
 export function endedBy(signal: AbortSignal): EndReason | undefined {
   return signal.aborted ? (signal.reason as EndReason) : undefined;
 }
 
+/** How late a lost or suppressed signal makes a cancel. */
+const renewEveryMs = 1_000;
+/** The least time between two renewals that signals ask for. */
+const quietMs = 100;
+
 function keepLease(
   work: { step: Step; renew: () => Promise<void>; end: (reason: EndReason) => void },
   deps: HoldDeps,
 ): () => void {
   // A failed renewal is tried again by the next call; until the lease is over nobody else can hold the work.
-  const renewSoon = (): void => void work.renew().catch(deps.onError);
+  let renewedAt = deps.now().getTime();
+  const renewSoon = (): void => {
+    renewedAt = deps.now().getTime();
+    work.renew().catch(deps.onError);
+  };
+  // Signals come with every piece of log; a cancel that falls between two renewals waits for the next of the timer's.
+  const onSignal = (): void => {
+    if (deps.now().getTime() - renewedAt >= quietMs) renewSoon();
+  };
   const onShutdown = (): void => work.end('shutdown');
-  const stopRepeating = deps.repeat(deps.leaseMs / 5, renewSoon);
-  const unsubscribe = deps.signals.subscribe(work.step.buildId, renewSoon);
+  const stopRepeating = deps.repeat(renewEveryMs, renewSoon);
+  const unsubscribe = deps.signals.subscribe(work.step.buildId, onSignal);
   deps.shutdown.addEventListener('abort', onShutdown);
   if (deps.shutdown.aborted) onShutdown();
   return () => {
@@ -125,8 +146,9 @@ function leaseFrom({ now, leaseMs }: HoldDeps): Date {
   return new Date(now().getTime() + leaseMs);
 }
 
-function unexpected(error: unknown, { onError }: HoldDeps): WorkOutcome {
+function unexpected(error: unknown, { onError }: HoldDeps): WorkOutcome | 'unknown' {
   onError(error);
+  if (error instanceof HandOver) return 'unknown';
   const detail = error instanceof Error ? error.message : String(error);
   return { state: 'failed', failure: failureOf('InternalError', { detail }) };
 }

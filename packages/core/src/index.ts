@@ -42,7 +42,14 @@ export {
 } from './reasons.ts';
 export { decide, type BuildChange, type Decision, type NewWork, type Step } from './decide.ts';
 export { advance, type AdvanceDeps } from './advance.ts';
-export { endedBy, holdWork, type EndReason, type HeldWork, type HoldDeps } from './hold-work.ts';
+export {
+  HandOver,
+  endedBy,
+  holdWork,
+  type EndReason,
+  type HeldWork,
+  type HoldDeps,
+} from './hold-work.ts';
 export type {
   BuildRecords,
   BuildSignals,

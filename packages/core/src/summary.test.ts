@@ -52,7 +52,7 @@ describe('the end of a push', () => {
   it('says who wanted it to end', () => {
     const cancelRequest = { at: at(0), by: 'anna', reason: 'wrong branch' };
     const [head] = renderSummary(recordOf({ state: 'canceled', cancelRequest }));
-    expect(head).toBe('-----> Build 42 canceled (wrong branch) in 0 ms');
+    expect(head).toBe('-----> Build 42 canceled after 0 ms: wrong branch');
   });
 });
 
