@@ -32,8 +32,19 @@ export function installNpmPackages({ root, mode }, say) {
     const why = error?.message ?? (signal ? `ended by ${signal}` : `exited ${status}`);
     return `npm ci did not succeed (${why}); see npm's words above, then try again.`;
   }
+  if (mode !== 'image') prepareCache(root, say);
   writeFileSync(stamp, wanted);
   return undefined;
+}
+
+/** Without it the first start takes some seconds longer; so a failure is no reason to stop.
+ * @param {string} root
+ * @param {(sentence: string) => void} say */
+function prepareCache(root, say) {
+  say('preparing an empty database …');
+  const node = join(root, 'node_modules', '.bin', 'node');
+  const script = join(root, 'apps', 'cli', 'src', 'prepare-cache.ts');
+  spawnSync(node, [script], { stdio: ['ignore', 'inherit', 'inherit'], timeout: 120_000 });
 }
 
 /** npm ci removes node_modules, and with it the Node that npm scripts run on.

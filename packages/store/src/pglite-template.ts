@@ -30,6 +30,12 @@ export async function createPgliteFromTemplate(
   return pglite;
 }
 
+/** Makes the template if it is not there. */
+export async function preparePglite(cacheDirectory: string): Promise<void> {
+  const pglite = await createPgliteFromTemplate({}, cacheDirectory);
+  await pglite.close();
+}
+
 async function openTemplate(file: string): Promise<Blob | undefined> {
   try {
     return await openAsBlob(file);
