@@ -4,7 +4,7 @@
  */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach } from 'vitest';
 import { z } from 'zod';
@@ -49,6 +49,7 @@ export async function startHephy(options: HephyOptions = {}) {
   const logFile = join(folder, 'service.log');
   const environment: Record<string, string> = {
     HOME: folder,
+    XDG_CACHE_HOME: dirname(defaultCacheDir(process.env)),
     HEPHY_DATA: data,
     HEPHY_CONFIG: join(folder, 'config.json'),
     HEPHY_LISTEN_GIT: '127.0.0.1:0',

@@ -1,0 +1,221 @@
+import { execFile } from 'node:child_process';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startGate, type Gate } from '../parts/gate.ts';
+import {
+  createWorkTree,
+  runGitClient,
+  startGitClient,
+  type WorkTree,
+} from '../parts/git-client.ts';
+import { showLogOnFailure, startHephy, type Hephy } from '../parts/hephy.ts';
+import { hephyProgram, processesWith } from '../parts/service-process.ts';
+
+let hephy: Hephy;
+let gate: Gate;
+let shop: WorkTree;
+let base: string;
+beforeAll(async () => {
+  [hephy, gate] = await Promise.all([startHephy(), startGate()]);
+  base = await hephy.baseImage();
+  shop = await createWorkTree(join(hephy.folder, 'shop'));
+});
+afterAll(() => Promise.all([hephy?.close(), gate?.close()]));
+showLogOnFailure(() => hephy);
+
+interface Said {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+/** What a user types in the repository. */
+function run(args: string[], { cwd = shop.path, environment = {} } = {}): Promise<Said> {
+  const env = {
+    PATH: process.env['PATH'],
+    HOME: hephy.folder,
+    HEPHY_CONFIG: hephy.environment['HEPHY_CONFIG'],
+    ...environment,
+  };
+  return new Promise((resolve) => {
+    const child = execFile(
+      hephyProgram,
+      args,
+      { cwd, env, timeout: 60_000 },
+      (_error, stdout, stderr) => resolve({ code: child.exitCode, stdout, stderr }),
+    );
+  });
+}
+const gitEnvironment = (): Record<string, string> => ({
+  HEPHY_CONFIG: hephy.environment['HEPHY_CONFIG'] ?? '',
+  HOME: hephy.folder,
+});
+const push = () =>
+  runGitClient(['push', 'deis', 'main'], { cwd: shop.path, environment: gitEnvironment() });
+/** The lines of the push that the build printed, as `hephy logs` prints them. */
+const buildLines = (stderr: string): string =>
+  stderr
+    .split('\n')
+    .filter((line) => line.startsWith('remote: '))
+    .map((line) => `${line.slice('remote: '.length)}\n`)
+    .slice(1)
+    .join('');
+
+async function filesWith(folder: string, text: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = entries
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => join(parentPath, name));
+  const contents = await Promise.all(files.map((file) => readFile(file, 'latin1')));
+  return files.filter((_file, at) => contents[at]?.includes(text));
+}
+
+test('help names every command; what is wrong is said in a sentence', async () => {
+  const help = await run(['--help']);
+  for (const command of ['up', 'demo', 'doctor', 'apps', 'builds', 'logs', 'cancel', 'rebuild']) {
+    expect(help.stdout).toMatch(new RegExp(`^ {2}${command}\\b`, 'm'));
+  }
+  expect(help.code).toBe(0);
+  expect(await run(['--version'])).toMatchObject({ stdout: '0.1.0\n', code: 0 });
+  const wrong: [string[], RegExp, object?][] = [
+    [['frobnicate'], /unknown command 'frobnicate'/],
+    [
+      ['builds'],
+      /hephy: which app\? say it with -a NAME, or run this inside a repository with a deis remote\n/,
+    ],
+    [['builds', '-a', 'nothing'], /hephy: there is no app "nothing" that you may read/],
+    [['apps', 'create', 'Not_A_Name'], /hephy: .*lower-case letters, digits and dashes/],
+    [['apps', 'create', 'shop', '--platforms', 'linux/amd46'], /hephy: .*linux\/amd46/],
+    [
+      ['apps', 'set', 'nonsense', '-a', 'shop'],
+      /hephy: nonsense is not key=value, such as timeLimitSeconds=600\n/,
+    ],
+    [['login', 'nowhere'], /hephy: nowhere is not a URL; name the API/],
+    [
+      ['builds', '-a', 'x'],
+      /hephy: no server is known here; start one with `npm start`, or name one with `hephy login URL`\n/,
+      { environment: { HEPHY_CONFIG: '/nonexistent' } },
+    ],
+    [
+      ['worker'],
+      /hephy: hephy worker needs HEPHY_DATABASE_URL, HEPHY_REDIS_URL and HEPHY_REGISTRY; hephy up runs all roles without them\n/,
+    ],
+    [
+      ['up'],
+      /hephy: HEPHY_LISTEN_GIT is not valid; set it to host:port; port 0 takes a free one\n/,
+      { environment: { HEPHY_LISTEN_GIT: 'nonsense' } },
+    ],
+    [
+      ['up'],
+      /hephy: HEPHY_LISTEN_GITT is not a variable of ours; did you mean HEPHY_LISTEN_GIT\?\n/,
+      { environment: { HEPHY_LISTEN_GITT: '127.0.0.1:0' } },
+    ],
+  ];
+  const said = await Promise.all(wrong.map(([args, , options]) => run(args, options)));
+  for (const [at, [args, sentence]] of wrong.entries()) {
+    const { code, stderr } = said[at] ?? {};
+    const told = expect.stringMatching(sentence) as string;
+    expect({ args, code, stderr }).toEqual({ args, code: 1, stderr: told });
+    // A sentence, not a stack.
+    expect(stderr).not.toMatch(/^\s+at /m);
+  }
+});
+
+test('doctor says that this machine has all that it needs', async () => {
+  const { stdout, code } = await run(['doctor']);
+  expect(stdout).toMatch(/^ok +buildah +\/\S+$/m);
+  expect(stdout).not.toMatch(/missing/);
+  expect(code).toBe(0);
+});
+
+test('apps create makes the remote deis, a push asks for nothing, and no secret lies in the repository', async () => {
+  const created = await run(['apps', 'create', 'shop', '--platforms', 'linux/amd64']);
+  expect(created.stdout).toContain(
+    `Added the remote deis: ${hephy.gitUrl}/shop.git\nNow: git push deis main\n`,
+  );
+  expect(await shop.git('remote', 'get-url', 'deis')).toBe(`${hephy.gitUrl}/shop.git`);
+  await shop.commit({ Dockerfile: 'FROM scratch\nCOPY a /\n', a: 'ä' });
+  const pushed = await push();
+  expect(pushed.exitCode).toBe(0);
+  expect(await filesWith(shop.path, hephy.token)).toEqual([]);
+  expect((await run(['apps'])).stdout).toMatch(/^shop +main +linux\/amd64$/m);
+
+  const { stdout } = await run(['builds']);
+  expect(stdout).toMatch(/^1 +succeeded +[0-9a-f]{8} +[\d.]+ m?s +operator +\d{4}-/m);
+  const logs = await run(['logs']);
+  expect(logs.stdout).toBe(buildLines(pushed.stderr));
+  expect(logs.code).toBe(0);
+  const again = await run(['apps', 'create', 'shop']);
+  expect(again.stderr).toContain('the name "shop" is taken; choose another one');
+});
+
+test('logs -f says what the push says while it runs; cancel stops it; rebuild builds the commit again', async () => {
+  await run(['apps', 'set', 'timeLimitSeconds=600', 'buildArgs={"X":"1"}']);
+  await shop.commit({ Dockerfile: `FROM ${base}\n${gate.step('cli')}\n` });
+  const client = startGitClient(['push', 'deis', 'main'], {
+    cwd: shop.path,
+    environment: gitEnvironment(),
+  });
+  await gate.arrived('cli');
+  const following = run(['logs', '-f', '2']);
+  gate.open('cli');
+  const { stderr } = await client.result;
+  const followed = await following;
+  expect(followed.stdout).toBe(buildLines(stderr));
+  expect(followed.code).toBe(0);
+
+  await shop.commit({ Dockerfile: `FROM ${base}\n${gate.step('unwanted')}\n` });
+  const unwanted = startGitClient(['push', 'deis', 'main'], {
+    cwd: shop.path,
+    environment: gitEnvironment(),
+  });
+  await gate.arrived('unwanted');
+  expect((await run(['cancel'])).stdout).toBe('Build 3 of shop is being canceled.\n');
+  expect((await unwanted.result).stderr).toContain('(canceled: canceled by operator (build 3))');
+  expect((await run(['logs', '3'])).code).toBe(1);
+
+  const rebuilt = await run(['rebuild', '1']);
+  expect(rebuilt.stdout).toMatch(
+    /^Build 4 of shop builds [0-9a-f]{8} again\.\nWatch it: hephy logs -f 4 -a shop\n$/,
+  );
+  expect(await run(['logs', '-f', '4', '-a', 'shop'])).toMatchObject({ code: 0 });
+});
+
+test('no token and no hook secret is in the log, in Redis, or in the arguments of any process', async () => {
+  const made = await run(
+    ['apps', 'create', 'secretive', '--platforms', 'linux/amd64', '--hook', 'http://127.0.0.1:1/'],
+    { cwd: hephy.folder },
+  );
+  const secret = /signs with (whsec_\S+) /.exec(made.stdout)?.[1] ?? '';
+  expect(secret).not.toBe('');
+  await shop.commit({ Dockerfile: `FROM ${base}\n${gate.step('secrets')}\n` });
+  const client = startGitClient(['push', `${hephy.gitUrl}/secretive.git`, 'main'], {
+    cwd: shop.path,
+    environment: gitEnvironment(),
+  });
+  await gate.arrived('secrets');
+  const secrets = [hephy.token, secret, secret.slice('whsec_'.length)];
+  const running = await Promise.all(secrets.map((each) => processesWith(each)));
+  expect(running.flat()).toEqual([]);
+  const dump = join(hephy.folder, 'dump.rdb');
+  const socket = join(hephy.data, 'redis', 'socket');
+  await redis(socket, 'config', 'set', 'rdbcompression', 'no');
+  await redis(socket, '--rdb', dump);
+  gate.open('secrets');
+  await hephy.inState('secretive', 1, ['releasing']);
+  await redis(socket, '--rdb', `${dump}.later`);
+  client.interrupt();
+  await client.result;
+  for (const file of [dump, `${dump}.later`, hephy.logFile]) {
+    const content = await readFile(file, 'latin1');
+    expect(content.length).toBeGreaterThan(100);
+    const found = secrets.filter((each) => content.includes(each));
+    expect({ file, found }).toEqual({ file, found: [] });
+  }
+});
+
+function redis(socket: string, ...args: string[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    execFile('redis-cli', ['-s', socket, ...args], (error) => (error ? reject(error) : resolve()));
+  });
+}
