@@ -70,7 +70,7 @@ async function writeSource({
   try {
     const hash: Hash = createHash('sha256');
     let sizeBytes = 0;
-    for await (const bytes of chunks) {
+    for await (const bytes of inBatches(chunks)) {
       sizeBytes += bytes.length;
       if (sizeBytes > maxBytes) return undefined;
       hash.update(bytes);
@@ -81,6 +81,23 @@ async function writeSource({
   } finally {
     await handle.close();
   }
+}
+
+const batchBytes = 1024 ** 2;
+
+/** The same bytes in larger pieces: git hands out little at a time, and each write is a trip to another thread and back. */
+async function* inBatches(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let batch: Uint8Array[] = [];
+  let sizeBytes = 0;
+  for await (const bytes of chunks) {
+    batch.push(bytes);
+    sizeBytes += bytes.length;
+    if (sizeBytes < batchBytes) continue;
+    yield Buffer.concat(batch);
+    batch = [];
+    sizeBytes = 0;
+  }
+  if (sizeBytes > 0) yield Buffer.concat(batch);
 }
 
 type FileHandle = Awaited<ReturnType<typeof open>>;
