@@ -58,7 +58,11 @@ export const indexPublication: Figure = {
 interface Publication {
   /** `registry/repository` */
   readonly repository: string;
-  readonly children: readonly { readonly platform: string; readonly digest: string }[];
+  readonly children: readonly {
+    readonly platform: string;
+    readonly digest: string;
+    readonly tag: string;
+  }[];
   readonly tags: readonly string[];
 }
 
@@ -72,8 +76,9 @@ async function prepare(input: {
     platforms.map(async (platform) => {
       const [os, architecture] = platform.split('/');
       const content = `${name} ${platform} ${number}\n`;
-      const image = { repository: name, platform: { os, architecture }, content };
-      return { platform, digest: await pushImage(client, image) };
+      const tag = `b-${number}-${architecture}`;
+      const image = { repository: name, platform: { os, architecture }, content, tag };
+      return { platform, tag, digest: await pushImage(client, image) };
     }),
   );
   return { repository: `${client.registry}/${name}`, children, tags: [`git-${number}`, 'latest'] };

@@ -1,6 +1,5 @@
 /** What the product promises of each build's end, checked after the last effect; a breach is a sentence. */
-import { reasons, workOf, type BuildEvent, type PlatformBuild } from '@hephy/core';
-import { builderName } from '../../apps/worker/src/builder-spec.ts';
+import { builderName, reasons, workOf, type BuildEvent, type PlatformBuild } from '@hephy/core';
 import { unmovedTags } from './check-effects.ts';
 import { sweepEveryMs } from './cluster.ts';
 import type { MemoryBuild } from './memory-build.ts';

@@ -7,6 +7,7 @@
  * the tag alone, whatever crashed in between. Nothing is tagged before all children are verified.
  */
 import {
+  builderName,
   failureOf,
   holdWork,
   workOf,
@@ -149,7 +150,7 @@ async function verifyChildren(
     if (work?.state !== 'succeeded' || work.result?.exitCode !== 0) {
       throw refused(failureOf('DigestMissing', { platform, detail: 'no recorded exit code 0' }));
     }
-    return { platform, digest: work.result.digest };
+    return { platform, digest: work.result.digest, tag: builderName(work, work.attempt) };
   });
   const { repository } = image;
   return Promise.all(

@@ -26,12 +26,14 @@ export type Answer<T> =
   { readonly ok: true; readonly value: T } | { readonly ok: false; readonly failure: Failure };
 
 export interface ReleaseRegistry {
-  /** HEAD by digest, manifest by digest (size and type from its bytes), platform from its config. */
+  /** HEAD by digest, manifest by digest (size and type from its bytes), platform from its config, HEAD by the tag. */
   verifyChild(input: {
     /** `registry/repository` */
     repository: string;
     digest: string;
     platform: string;
+    /** That the builder alone pushes to. */
+    tag: string;
     signal: AbortSignal;
   }): Promise<Answer<VerifiedChild>>;
 
@@ -58,8 +60,8 @@ export interface ReleaseRegistry {
 export function createReleaseRegistry(client: RegistryClient, now: () => Date): ReleaseRegistry {
   const path = (repository: string): string => repositoryPath(client.registry, repository);
   return {
-    async verifyChild({ repository, digest, platform, signal }) {
-      const input = { repository: path(repository), digest, platform };
+    async verifyChild({ repository, digest, platform, tag, signal }) {
+      const input = { repository: path(repository), digest, platform, tag };
       const answer = await verifyChild(input, { client, signal });
       return answer.ok ? { ok: true, value: { ...answer, platform } } : refused(answer, platform);
     },

@@ -16,12 +16,15 @@ import { createGitHandlers, type GitHandlersDeps, type PushContext } from './git
 import { maintainRepositories } from './maintain-repositories.ts';
 import { moveRefs, type UnmovedRef } from './move-refs.ts';
 
-export interface ReceiverDeps extends Omit<GitHandlersDeps, 'repositories' | 'shutdown'> {
+export interface ReceiverDeps extends Omit<
+  GitHandlersDeps,
+  'repositories' | 'shutdown' | 'catchUp'
+> {
   /** Holds `repositories/` and `hooks/`; this process alone writes there. */
   readonly directory: string;
   /** Where git and curl are found. */
   readonly path: string;
-  readonly listUnmovedRefs: () => Promise<readonly UnmovedRef[]>;
+  readonly listUnmovedRefs: (appId?: string) => Promise<readonly UnmovedRef[]>;
   /** Answers /livez and /readyz; false where the request is none of these. */
   readonly answerHealth: (request: IncomingMessage, response: ServerResponse) => boolean;
   readonly repeat: (everyMs: number, callback: () => unknown) => () => void;
@@ -30,11 +33,13 @@ export interface ReceiverDeps extends Omit<GitHandlersDeps, 'repositories' | 'sh
 
 export interface Receiver {
   readonly server: Server;
-  /** Takes no more pushes, and ends those under way; their builds go on and their refs follow from the record. */
+  /** Takes no more pushes, and ends those under way, telling them: their builds go on, and their refs follow. */
   close(): Promise<void>;
 }
 
 const moveRefsEveryMs = 5_000;
+/** For those who push to hear that their build goes on. */
+const goodbyeMs = 1_500;
 const maintainEveryMs = 3600_000;
 
 /** The git server: HTTP in front, hooks behind, both around the product's policy. */
@@ -47,7 +52,9 @@ export async function createReceiver(deps: ReceiverDeps): Promise<Receiver> {
   await mkdir(root, { recursive: true, mode: 0o700 });
   const repositories = createRepositories({ root, hooksPath, environment });
   const leaving = new AbortController();
-  const { policy, hooks } = createGitHandlers({ ...deps, repositories, shutdown: leaving.signal });
+  const catchUp = (appId?: string): Promise<void> => moveRefs({ ...deps, repositories }, appId);
+  const shutdown = leaving.signal;
+  const { policy, hooks } = createGitHandlers({ ...deps, repositories, shutdown, catchUp });
   const receives = createActiveReceives<PushContext>();
   const { log } = deps;
   const socketPath = hookSocketPath(hooksPath);
@@ -57,8 +64,7 @@ export async function createReceiver(deps: ReceiverDeps): Promise<Receiver> {
   const server = createServer({ requestTimeout: 0 }, (request, response) => {
     if (!deps.answerHealth(request, response)) git(request, response);
   });
-  const catchUp = (): Promise<void> => moveRefs({ ...deps, repositories });
-  const stopCatchingUp = deps.repeat(moveRefsEveryMs, catchUp);
+  const stopCatchingUp = deps.repeat(moveRefsEveryMs, () => catchUp());
   const stopMaintaining = deps.repeat(maintainEveryMs, () =>
     maintainRepositories({
       repositories,
@@ -73,7 +79,10 @@ export async function createReceiver(deps: ReceiverDeps): Promise<Receiver> {
       leaving.abort('shutdown');
       stopCatchingUp();
       stopMaintaining();
-      server.close();
+      const { promise: closed, resolve } = Promise.withResolvers<void>();
+      server.close(() => resolve());
+      const waited = deps.wait(goodbyeMs, new AbortController().signal);
+      await Promise.race([closed, waited]);
       receives.abortAll(new Error('the receiver stops'));
       await hookServer.close();
       server.closeAllConnections();

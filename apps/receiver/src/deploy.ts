@@ -5,7 +5,6 @@
  *
  * The ref moves last, after the release; if this process dies before, `moveRefs` does it from the record.
  */
-import { platformLabels } from './platform-labels.ts';
 import {
   deadlineOf,
   describeFailure,
@@ -22,11 +21,13 @@ import {
   type SourceRef,
   type StepQueue,
 } from '@hephy/core';
-import type { ReceiveCommand, Repositories } from '@hephy/git';
+import { zeroSha, type ReceiveCommand, type Repositories } from '@hephy/git';
 import type { SourceStore } from '@hephy/source';
 import type { Pusher } from './authorize.ts';
 import { moveRef } from './move-refs.ts';
 import { patientRecords, patiently, type PatienceDeps } from './patient-records.ts';
+import { platformLabels } from './platform-labels.ts';
+import { watchOver } from './watch-over.ts';
 
 export interface AcceptPush {
   (push: {
@@ -40,6 +41,8 @@ export interface AcceptPush {
     plan: BuildPlan;
     deadlineAt: Date;
     at: Date;
+    /** Asked again under the same one, the same build answers. */
+    requestKey: string;
   }): Promise<
     | { readonly ok: true; readonly number: number; readonly version: number }
     | { readonly ok: false; readonly why: 'Busy'; readonly runningNumber: number }
@@ -47,7 +50,7 @@ export interface AcceptPush {
 }
 
 export interface DeployDeps extends PatienceDeps {
-  readonly repositories: Pick<Repositories, 'archive' | 'updateRef'>;
+  readonly repositories: Pick<Repositories, 'archive' | 'readRef' | 'updateRef'>;
   readonly source: Pick<SourceStore, 'put'>;
   readonly acceptPush: AcceptPush;
   readonly markRefMoved: (buildId: string, at: Date) => Promise<void>;
@@ -74,12 +77,18 @@ export interface DeployInput {
 
 export type RefAnswer =
   | { readonly ref: string; readonly ok: true }
-  | { readonly ref: string; readonly ok: false; readonly reason: string };
+  /** `later`: the build goes on, and the ref follows it. */
+  | { readonly ref: string; readonly ok: false; readonly reason: string; readonly later?: boolean };
 
 export async function deploy(input: DeployInput, deps: DeployDeps): Promise<RefAnswer> {
   const { app, command, write, signal } = input;
   const { ref, newSha } = command;
   const branch = ref.slice('refs/heads/'.length);
+  // Git itself does not look: a release of what began at an older commit could not be followed by its ref.
+  const current = await deps.repositories.readRef(app.id, ref);
+  if ((current ?? zeroSha) !== command.oldSha) {
+    return { ref, ok: false, reason: `${branch} has moved meanwhile; fetch it, and push again` };
+  }
   await write(`-----> hephy-builder received ${branch} (${newSha.slice(0, 8)}) for ${app.name}`);
   const stored = await deps.source.put(deps.repositories.archive(app.id, newSha, { signal }), {
     maxBytes: deps.maxSourceBytes,
@@ -97,11 +106,19 @@ export async function deploy(input: DeployInput, deps: DeployDeps): Promise<RefA
   signal.addEventListener('abort', onLeave, { once: true });
   if (signal.aborted) onLeave();
   try {
-    const record = await printOutput({ buildId, write, signal }, deps);
+    const record = await follow({ buildId, write, signal }, deps);
+    if (!record) {
+      return { ref, ok: false, later: true, reason: leftText(app.name, accepted.number, deps) };
+    }
     return await answer({ record, command, signal }, deps);
   } finally {
     signal.removeEventListener('abort', onLeave);
   }
+}
+
+function leftText(appName: string, number: number, { shutdown }: DeployDeps): string {
+  const why = shutdown.aborted ? 'the service stops' : 'it is overdue';
+  return `${why}; build ${number} goes on without you, see: hephy logs -f ${number} -a ${appName}`;
 }
 
 async function acceptBuild(
@@ -109,7 +126,7 @@ async function acceptBuild(
   source: SourceRef,
   deps: DeployDeps,
 ): Promise<
-  | { readonly ok: true; readonly buildId: string }
+  | { readonly ok: true; readonly buildId: string; readonly number: number }
   | { readonly ok: false; readonly runningNumber: number }
 > {
   const at = deps.now();
@@ -120,7 +137,7 @@ async function acceptBuild(
     registry: deps.registry,
     noCache: pushOptions.includes('no-cache'),
   });
-  const accepted = await deps.acceptPush({
+  const push = {
     id: buildId,
     appId: app.id,
     userName: pusher.userName,
@@ -129,14 +146,42 @@ async function acceptBuild(
     plan,
     deadlineAt: deadlineOf(plan, at),
     at,
-  });
+    requestKey: buildId,
+  };
+  // Until we leave, not until the client does: a build that was made without our hearing of it could not be canceled.
+  const accepted = await patiently(() => deps.acceptPush(push), { ...deps, signal: deps.shutdown });
   if (!accepted.ok) return accepted;
   await deps.queue.askAdvance({ buildId, version: accepted.version });
-  return { ok: true, buildId };
+  return { ok: true, buildId, number: accepted.number };
+}
+
+interface Following {
+  readonly buildId: string;
+  readonly write: DeployInput['write'];
+  readonly signal: AbortSignal;
+}
+
+/** Prints the build until it has ended; answers nothing if it should have and has not, or if this process leaves. */
+async function follow(following: Following, deps: DeployDeps): Promise<BuildRecord | undefined> {
+  const ending = new AbortController();
+  const input = { ...following, signal: AbortSignal.any([following.signal, ending.signal]) };
+  const records = patientRecords(deps.records, { ...deps, signal: input.signal });
+  const printed = printOutput(input, deps);
+  const overdue = watchOver(input, { ...deps, records }).catch(() => printed);
+  const { promise: leaving, resolve } = Promise.withResolvers<void>();
+  deps.shutdown.addEventListener('abort', () => resolve(), { signal: ending.signal });
+  if (deps.shutdown.aborted) resolve();
+  try {
+    return (await Promise.race([printed, overdue, leaving])) ?? undefined;
+  } finally {
+    ending.abort('followed');
+    // Left behind, it ends with the abort, which is nobody's failure.
+    printed.catch(() => undefined);
+  }
 }
 
 async function printOutput(
-  { buildId, write, signal }: { buildId: string; write: DeployInput['write']; signal: AbortSignal },
+  { buildId, write, signal }: Following,
   deps: DeployDeps,
 ): Promise<BuildRecord> {
   const { subscribe } = deps;
@@ -173,11 +218,10 @@ async function answer(
 
 async function cancelFor(buildId: string, deps: DeployDeps): Promise<void> {
   const { records, queue, now } = deps;
-  const asked = await records.requestCancel({
-    buildId,
-    by: 'client',
-    reason: 'the client left',
-    at: now(),
+  const wish = { buildId, by: 'client', reason: 'the client left', at: now() };
+  const asked = await patiently(() => records.requestCancel(wish), {
+    ...deps,
+    signal: deps.shutdown,
   });
   // Too late to cancel: the build goes on to its end, and the ref follows it from the record.
   if (asked.ok) await queue.askAdvance({ buildId, version: asked.version });

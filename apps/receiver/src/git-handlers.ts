@@ -27,8 +27,8 @@ export interface GitHandlersDeps extends AuthorizeDeps, DeployDeps {
   readonly maxPackBytes: number;
   /** The number of the app's build that has not ended. */
   readonly liveBuildNumber: (appId: string) => Promise<number | undefined>;
-  /** Fixes the deploy branch of an app whose first push chose it. */
-  readonly setDeployBranch: (appId: string, branch: string) => Promise<void>;
+  /** Moves the app's refs whose builds succeeded without their push. */
+  readonly catchUp: (appId: string) => Promise<void>;
 }
 
 /** The product's answers to what the git transport and its hooks ask. */
@@ -56,8 +56,12 @@ async function authorizePush(
   const answer = await authorize(request, deps);
   if (!answer.ok) return answer;
   const { app, pusher } = answer;
-  const busy = request.operation === 'receive' ? await deps.liveBuildNumber(app.id) : undefined;
-  if (busy !== undefined) return { ok: false, error: busyText(app.name, busy) };
+  if (request.operation === 'receive') {
+    const busy = await deps.liveBuildNumber(app.id);
+    if (busy !== undefined) return { ok: false, error: busyText(app.name, busy) };
+    // Else this push would begin at a ref that moves under it, and its own ref could not move after its release.
+    await deps.catchUp(app.id);
+  }
   return {
     ok: true,
     appId: app.id,
@@ -106,11 +110,7 @@ async function procReceive(
 ): Promise<readonly RefAnswer[]> {
   const answers: RefAnswer[] = [];
   for (const command of commands) {
-    const answer = await deploy({ ...context, command, pushOptions, write, signal }, deps);
-    if (answer.ok && context.app.settings.deployBranch === null) {
-      await deps.setDeployBranch(context.app.id, command.ref.slice('refs/heads/'.length));
-    }
-    answers.push(answer);
+    answers.push(await deploy({ ...context, command, pushOptions, write, signal }, deps));
   }
   return answers;
 }

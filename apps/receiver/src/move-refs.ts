@@ -25,16 +25,22 @@ export async function moveRef(
   return moved.ok ? { ok: true } : { ok: false, reason: `released, but ${moved.failure.message}` };
 }
 
-/** Catches up on refs whose push ended before the ref could move: a killed receiver, a client that left too late. */
+/** Catches up on refs, of all apps or of one, whose push ended too early: a killed receiver, a client that left too late. */
 export async function moveRefs(
   deps: MoveRefDeps & {
-    readonly listUnmovedRefs: () => Promise<readonly UnmovedRef[]>;
+    readonly listUnmovedRefs: (appId?: string) => Promise<readonly UnmovedRef[]>;
     readonly onError: (error: unknown) => void;
   },
+  appId?: string,
 ): Promise<void> {
-  for (const unmoved of await deps.listUnmovedRefs()) {
-    const moved = await moveRef(unmoved, deps);
-    if (!moved.ok)
-      deps.onError(new Error(`${unmoved.ref} of build ${unmoved.buildId}: ${moved.reason}`));
+  for (const unmoved of await deps.listUnmovedRefs(appId)) {
+    const what = `${unmoved.ref} of build ${unmoved.buildId}`;
+    try {
+      const moved = await moveRef(unmoved, deps);
+      if (!moved.ok) deps.onError(new Error(`${what}: ${moved.reason}`));
+    } catch (cause) {
+      // One app's trouble must not keep the others' refs where they are; it is tried again in the next round.
+      deps.onError(new Error(`${what} could not be moved`, { cause }));
+    }
   }
 }

@@ -1,14 +1,5 @@
-import type { BuildRecord, PlatformBuild } from '@hephy/core';
+import { builderName, type BuildRecord, type PlatformBuild } from '@hephy/core';
 import type { BuilderSpec } from '@hephy/drivers';
-
-/** `b-<build>-<image>-<platform>-a<attempt>`: the same for whoever asks, now and after a crash. */
-export function builderName(
-  work: Pick<PlatformBuild, 'buildId' | 'image' | 'platform'>,
-  attempt: number,
-): string {
-  const platform = work.platform.replaceAll('/', '-');
-  return `b-${work.buildId.toLowerCase()}-${work.image}-${platform}-a${attempt}`;
-}
 
 /** What a driver needs to know of one attempt of a platform build. */
 export function builderSpec(record: BuildRecord, work: PlatformBuild): BuilderSpec {

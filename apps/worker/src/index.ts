@@ -3,4 +3,4 @@ export { runPlatformBuild, type PlatformBuildDeps } from './run-platform-build.t
 export { runPreflight, type PreflightDeps } from './run-preflight.ts';
 export { reconcile } from './reconcile.ts';
 export { sweepBuilders } from './sweep-builders.ts';
-export { builderName, builderSpec } from './builder-spec.ts';
+export { builderSpec } from './builder-spec.ts';

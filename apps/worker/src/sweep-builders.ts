@@ -1,6 +1,5 @@
-import { workOf, type BuildRecords } from '@hephy/core';
+import { builderName, workOf, type BuildRecords } from '@hephy/core';
 import type { Driver } from '@hephy/drivers';
-import { builderName } from './builder-spec.ts';
 
 /** `b-<build ULID>-…`, as `builderName` makes it. */
 const builderNamePattern = /^b-([0-9a-hjkmnp-tv-z]{26})-/;

@@ -162,3 +162,12 @@ export function workOf<K extends WorkKind>(
 export function platformWorkName(image: string, platform: string): string {
   return `${image} ${platform}`;
 }
+
+/** `b-<build>-<image>-<platform>-a<attempt>`: the builder, and the tag it pushes to; the same for whoever asks. */
+export function builderName(
+  work: Pick<PlatformBuild, 'buildId' | 'image' | 'platform'>,
+  attempt: number,
+): string {
+  const platform = work.platform.replaceAll('/', '-');
+  return `b-${work.buildId.toLowerCase()}-${work.image}-${platform}-a${attempt}`;
+}

@@ -11,6 +11,7 @@ export {
 export {
   buildStates,
   isTerminal,
+  builderName,
   platformWorkName,
   terminalStates,
   workOf,

@@ -163,7 +163,7 @@ export function isRetried(failure: Failure): boolean {
   return reasons[failure.reason].retried;
 }
 
-/** Makes a failure, keeping `detail` on one line and within its bound. */
+/** Makes a failure, keeping `detail` on one line, without what a terminal would obey, and within its bound. */
 export function failureOf(
   reason: Reason,
   facts: { platform?: string; exitCode?: number; detail?: string } = {},
@@ -172,7 +172,12 @@ export function failureOf(
   return {
     reason,
     ...rest,
-    ...(detail && { detail: detail.replace(/\s+/g, ' ').trim().slice(0, 500) }),
+    ...(detail && {
+      detail: detail
+        .replace(/[\s\p{Cc}\p{Bidi_Control}]+/gu, ' ')
+        .trim()
+        .slice(0, 500),
+    }),
   };
 }
 

@@ -13,23 +13,27 @@ export interface ActiveReceive<Context> {
   readonly pushOptions: readonly string[];
   /** Aborts when the client leaves. */
   readonly signal: AbortSignal;
+  /** Its refs may still move once git has ended: nothing that they need is tidied away. */
+  leaveOpen(): void;
 }
 
 export interface ActiveReceiveHandle<Context> extends ActiveReceive<Context> {
+  /** Cut off, or left open by the handler: whether its refs move is not known yet. */
+  isOpen(): boolean;
   /** The client left: hooks of this push are cut off. */
   abort(reason: Error): void;
   /** git has ended: the repository is free for the next push. */
   end(): void;
 }
 
+type Asked<Context> = Omit<ActiveReceive<Context>, 'id' | 'signal' | 'leaveOpen'>;
+
 export interface ActiveReceives<Context> {
   /**
    * Registers a push, one at a time per repository: `undefined` means that another one is under way.
    * A push whose client has left is waited for (it ends within `waitForAbortedMs`).
    */
-  begin(
-    receive: Omit<ActiveReceive<Context>, 'id' | 'signal'>,
-  ): Promise<ActiveReceiveHandle<Context> | undefined>;
+  begin(receive: Asked<Context>): Promise<ActiveReceiveHandle<Context> | undefined>;
   find(id: string): ActiveReceive<Context> | undefined;
   /** For a stop of the service: every push under way is cut off. */
   abortAll(reason: Error): void;
@@ -47,14 +51,19 @@ export function createActiveReceives<Context>({
   const byPath = new Map<string, Entry<Context>>();
   const byId = new Map<string, ActiveReceive<Context>>();
 
-  function register(receive: Omit<ActiveReceive<Context>, 'id' | 'signal'>) {
+  function register(receive: Asked<Context>) {
     const id = randomBytes(16).toString('hex');
     const controller = new AbortController();
     const ended = Promise.withResolvers<void>();
+    let leftOpen = false;
     const handle: ActiveReceiveHandle<Context> = {
       ...receive,
       id,
       signal: controller.signal,
+      leaveOpen: () => {
+        leftOpen = true;
+      },
+      isOpen: () => leftOpen || controller.signal.aborted,
       abort: (reason) => controller.abort(reason),
       end: () => {
         byId.delete(id);

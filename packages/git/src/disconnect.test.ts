@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createWorkTree, runGitClient, startGitClient } from '../../../test/parts/git-client.ts';
 import type { WorkTree } from '../../../test/parts/git-client.ts';
+import { zeroSha } from './index.ts';
 import { eventually } from '../test/eventually.ts';
 import { startStallingProxy } from '../test/stalling-proxy.ts';
 import { startGitService } from '../test/start-git-service.ts';
@@ -16,7 +17,7 @@ let folder: string;
 let work: WorkTree;
 
 beforeEach(async () => {
-  service = await startGitService({ limits: { uploadIdleMs: 2000 } });
+  service = await startGitService({ limits: { uploadIdleMs: 2000, silentMs: 3000 } });
   folder = await mkdtemp(join(tmpdir(), 'hephy-leave-'));
   work = await createWorkTree(join(folder, 'shop'));
 });
@@ -85,6 +86,26 @@ test('an upload that stands still is cut off, and the next push works', async ()
   await proxy.close();
 });
 
+test('a client that stops reading is cut off, and the next push works', async () => {
+  await work.commit({ Dockerfile: 'FROM scratch\n' });
+  const line = 'x'.repeat(60_000);
+  const aborted = Promise.withResolvers<unknown>();
+  const started = Promise.withResolvers<void>();
+  service.handlers.procReceive = async ({ write, signal }) => {
+    signal.addEventListener('abort', () => aborted.resolve(signal.reason));
+    started.resolve();
+    while (!signal.aborted) await write(line);
+    return [];
+  };
+  const client = push(service.url('shop'));
+  await started.promise;
+  process.kill(-(client.child.pid ?? 0), 'SIGSTOP');
+  expect(String(await aborted.promise)).toContain('the client left');
+  process.kill(-(client.child.pid ?? 0), 'SIGKILL');
+  await client.result;
+  await expectAllGoneAndPushable();
+});
+
 test.each(['preReceive', 'procReceive'] as const)(
   'Ctrl-C while %s works aborts its signal, and the next push works',
   async (hook) => {
@@ -148,6 +169,51 @@ test('a git that is killed in the middle of a build is an answer, and the build 
   expect(result.exitCode).not.toBe(0);
   await aborted.promise;
   await expectAllGoneAndPushable();
+});
+
+test.each(['whose client left too late', 'that was told to look later'])(
+  'a shallow push %s keeps its root, so that its ref can still move',
+  async (how) => {
+    await work.commit({ Dockerfile: 'FROM scratch\n' }, 'one');
+    const sha = await work.commit({ Dockerfile: 'FROM scratch\n#\n' }, 'two');
+    const shallow = join(folder, 'shallow');
+    await work.git('clone', '--quiet', '--depth=1', `file://${work.path}`, shallow);
+    const started = Promise.withResolvers<void>();
+    const leaves = how === 'whose client left too late';
+    service.handlers.procReceive = ({ commands }) => {
+      started.resolve();
+      if (leaves) return Promise.withResolvers<never>().promise;
+      const later = { ok: false, later: true, reason: 'the service stops' } as const;
+      return Promise.resolve(commands.map(({ ref }) => ({ ref, ...later })));
+    };
+    const client = startGitClient(['push', service.url('shop'), 'main'], { cwd: shallow });
+    await started.promise;
+    if (leaves) client.interrupt();
+    expect((await client.result).exitCode).not.toBe(0);
+    await eventually('git is gone', async () =>
+      (await gitProcesses()).every(({ command }) => !/receive-pack|curl/.test(command)),
+    );
+    const move = { ref: 'refs/heads/main', oldSha: zeroSha, newSha: sha };
+    expect(await service.repositories.updateRef('id-shop', move)).toEqual({ ok: true });
+    const clone = join(folder, 'clone');
+    await work.git('clone', '--quiet', service.url('shop'), clone);
+    const history = await runGitClient(['rev-list', 'HEAD'], { cwd: clone });
+    expect(history.stdout).toBe(`${sha}\n`);
+  },
+);
+
+test("Ctrl-C at the service's terminal reaches no git: the service itself ends its pushes", async () => {
+  await work.commit({ Dockerfile: 'FROM scratch\n' });
+  const sessions: (string | undefined)[] = [];
+  service.handlers.procReceive = async ({ commands }) => {
+    const stat = await readFile(`/proc/${await receivePack()}/stat`, 'utf8');
+    const own = await readFile('/proc/self/stat', 'utf8');
+    for (const text of [stat, own]) sessions.push(text.slice(text.lastIndexOf(')')).split(' ')[4]);
+    return commands.map(({ ref }) => ({ ref, ok: false, reason: 'seen' }));
+  };
+  await push(service.url('shop')).result;
+  expect(sessions).toHaveLength(2);
+  expect(sessions[0]).not.toBe(sessions[1]);
 });
 
 test('git and its hooks get a clean environment', async () => {

@@ -4,6 +4,9 @@ import { Readable } from 'node:stream';
 
 const maxStderrBytes = 16 * 1024;
 
+/** A Ctrl-C at our terminal is for us alone: we end git when its push has been told. */
+export const ownSession = true;
+
 export type GitEnvironment = Readonly<Record<string, string>>;
 
 /**
@@ -99,7 +102,11 @@ function startGit(
   args: readonly string[],
   options: Omit<GitRunOptions, 'maxOutputBytes'>,
 ): StartedGit {
-  const child = spawn('git', [...args], { env: { ...options.environment }, stdio: 'pipe' });
+  const child = spawn('git', [...args], {
+    env: { ...options.environment },
+    stdio: 'pipe',
+    detached: ownSession,
+  });
   const errors = boundedText(child.stderr, maxStderrBytes);
   const ended = Promise.withResolvers<number>();
   const fail = (cause: unknown): void => {

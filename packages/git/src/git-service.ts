@@ -54,7 +54,9 @@ export function runGitService(run: GitServiceRun): void {
 function adopt(child: ChildProcessWithoutNullStreams, run: GitServiceRun): Transform {
   const exited = watchExit(child, run);
   const answer = answerOf(exited, run);
-  child.stdout.pipe(answer);
+  // The child's own: node-git-server is given `answer` under this name.
+  const output = child.stdout;
+  output.pipe(answer);
   // git stopped reading (the pack is too large, say): what the client still sends goes nowhere.
   child.stdin.on('error', () => {
     run.request.unpipe();
@@ -63,8 +65,8 @@ function adopt(child: ChildProcessWithoutNullStreams, run: GitServiceRun): Trans
   run.response.once('close', () => {
     if (run.response.writableFinished) return;
     run.onClientGone();
-    child.stdout.unpipe(answer);
-    child.stdout.resume();
+    output.unpipe(answer);
+    output.resume();
     child.stdin.destroy();
     const timer = setTimeout(() => child.kill('SIGKILL'), run.endAfterAbortMs);
     child.once('close', () => clearTimeout(timer));

@@ -28,8 +28,12 @@ export interface ProcReceivePush<Context> {
   signal: AbortSignal;
 }
 
-/** `reason` appears as `! [remote rejected] main -> main (reason)`; at most 300 characters. */
-export type RefAnswer = { ref: string; ok: true } | { ref: string; ok: false; reason: string };
+/**
+ * `reason` appears as `! [remote rejected] main -> main (reason)`; at most 300 characters. `later`: the ref may still move,
+ * and the client only cannot wait for it.
+ */
+export type RefAnswer =
+  { ref: string; ok: true } | { ref: string; ok: false; reason: string; later?: boolean };
 
 export interface HookHandlers<Context> {
   preReceive(push: PreReceivePush<Context>): Promise<PreReceiveAnswer>;

@@ -52,10 +52,13 @@ export function createProcReceive<Context>({
           write: (line) => writeLine(output, line),
           signal: AbortSignal.any([receive.signal, gone.signal]),
         });
+        if (answers.some((one) => !one.ok && one.later)) receive.leaveOpen();
         output.end();
         response.end(report(commands, answers));
       } catch (error) {
         if (!receive.signal.aborted) log.error({ err: error }, 'a push to a deploy branch failed');
+        // How far it came is not known.
+        receive.leaveOpen();
         output.end();
         response.end(report(commands, []));
       }

@@ -50,6 +50,8 @@ export interface GitHttpLimits {
   commandListMs: number;
   /** Silence in the middle of a request's body. */
   uploadIdleMs: number;
+  /** A connection on which neither side gets a byte across. Git itself says something every few seconds. */
+  silentMs: number;
   /** Requests at once, all repositories together. */
   concurrentRequests: number;
   /** What is read of a refused push so that the client sees why; beyond it the connection is cut. */
@@ -63,6 +65,7 @@ export interface GitHttpLimits {
 export const defaultGitHttpLimits: GitHttpLimits = {
   commandListMs: 10_000,
   uploadIdleMs: 60_000,
+  silentMs: 10 * 60_000,
   concurrentRequests: 200,
   drainBytes: 4 * 1024 ** 3,
   fetchRequestBytes: 16 * 1024 ** 2,

@@ -124,7 +124,8 @@ async function finish<Context>(
   exitCode: number | null,
 ): Promise<void> {
   try {
-    await repositories.settleShallowRoots(active.appId, shallow);
+    // Its build may still succeed, and its ref then needs the roots; unused ones go with `git prune`.
+    if (!active.isOpen()) await repositories.settleShallowRoots(active.appId, shallow);
     // A git that a signal ended has not removed its temporary objects.
     if (exitCode === null) await repositories.removeStaleQuarantine(active.appId, 0);
   } catch (error) {

@@ -35,6 +35,8 @@ export function createGitHttp<Context>(
     // What follows an error is 'close'; that is where each answer looks.
     request.on('error', () => undefined);
     response.on('error', () => undefined);
+    // A client that has stopped reading would hold its repository, and its place among the requests, for ever.
+    request.socket.setTimeout(limits.silentMs);
     running += 1;
     response.once('close', () => {
       running -= 1;

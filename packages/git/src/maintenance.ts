@@ -19,13 +19,26 @@ export async function removeStaleQuarantine(path: string, olderThanMs: number): 
   return removed;
 }
 
+/** More packs than these, and git puts them together; until then those of failed builds stay. */
+const maxPacks = 20;
+
+/**
+ * Large pushes are kept as packs, which `git prune` does not look into: `git gc` takes them apart once they are many.
+ * It leaves what is younger than `olderThanMs`, so a push under way loses nothing.
+ */
 export async function prune(repository: GitRepository, olderThanMs: number): Promise<void> {
-  const seconds = Math.ceil(olderThanMs / 1000);
-  const args = [`--git-dir=${repository.path}`, 'prune', `--expire=${seconds}.seconds.ago`];
-  const result = await runGit(args, {
+  const age = `${Math.ceil(olderThanMs / 1000)}.seconds.ago`;
+  const limits = { 'gc.auto': 6700, 'gc.autoPackLimit': maxPacks, 'gc.autoDetach': false };
+  const settings = Object.entries(limits).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  await git(repository, [...settings, 'gc', '--auto', '--quiet', `--prune=${age}`]);
+  await git(repository, ['prune', `--expire=${age}`]);
+}
+
+async function git(repository: GitRepository, args: readonly string[]): Promise<void> {
+  const result = await runGit([`--git-dir=${repository.path}`, ...args], {
     environment: repository.environment,
     timeoutMs: repository.timeoutMs,
     maxOutputBytes: 1024 * 1024,
   });
-  if (result.exitCode !== 0) throw new Error(`git prune: ${result.stderr}`);
+  if (result.exitCode !== 0) throw new Error(`git ${args.join(' ')}: ${result.stderr}`);
 }

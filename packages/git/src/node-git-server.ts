@@ -5,6 +5,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Module, createRequire } from 'node:module';
 import { PassThrough, Readable } from 'node:stream';
 import type * as NodeGitServer from 'node-git-server';
+import { ownSession } from './git-process.ts';
 import type { GitEnvironment } from './git-process.ts';
 
 /**
@@ -24,7 +25,11 @@ const spawnContext = new AsyncLocalStorage<SpawnContext>();
 function spawnForRequest(command: string, args: readonly string[]): ChildProcessWithoutNullStreams {
   const context = spawnContext.getStore();
   if (context === undefined) throw new Error('node-git-server started git by itself');
-  const child = spawn(command, [...args], { env: { ...context.environment }, stdio: 'pipe' });
+  const child = spawn(command, [...args], {
+    env: { ...context.environment },
+    stdio: 'pipe',
+    detached: ownSession,
+  });
   // Without a file descriptor left, Node gives a child without streams, and its 'error' comes later.
   child.stdin ??= new PassThrough().resume();
   child.stdout ??= Readable.from([]);

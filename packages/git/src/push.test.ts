@@ -37,6 +37,27 @@ test('a push to the deploy branch is answered by the handler, which moves the re
   expect(await service.repositories.readRef('id-shop', 'refs/heads/main')).toBe(sha);
 });
 
+test('git leaves it to the handler to see that a branch moved after the client looked', async () => {
+  const first = await work.commit({ Dockerfile: 'FROM scratch\n' });
+  await push('main');
+  await work.git('push', '--quiet', 'deis', 'main:other');
+  const second = await work.commit({ Dockerfile: 'FROM scratch\n#\n' });
+  await work.git('push', '--quiet', 'deis', 'main:other');
+  const third = await work.commit({ Dockerfile: 'FROM scratch\n##\n' });
+  const move = { ref: 'refs/heads/main', oldSha: first, newSha: second };
+  const seen: unknown[] = [];
+  service.handlers.checkCommands = async () => {
+    await service.repositories.updateRef('id-shop', move);
+    return undefined;
+  };
+  service.handlers.procReceive = async ({ commands }) => {
+    seen.push(...commands);
+    return commands.map(({ ref }) => ({ ref, ok: false, reason: 'moved' }));
+  };
+  await push('main');
+  expect(seen).toEqual([{ ref: 'refs/heads/main', oldSha: first, newSha: third }]);
+});
+
 test('a failed build is named in the rejected line, and the ref stays', async () => {
   await work.commit({ Dockerfile: 'FROM scratch\n' });
   service.handlers.procReceive = async ({ commands, write }) => {

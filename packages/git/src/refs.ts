@@ -40,10 +40,12 @@ export async function moveRef(
   if (result.exitCode === 0) return { ok: true };
   const currentSha = await readRef(repository, ref);
   if ((currentSha ?? zeroSha) === newSha) return { ok: true };
-  return {
-    ok: false,
-    failure: { reason: 'RefConflict', ref, currentSha, message: firstLine(result.stderr) },
-  };
+  const message = firstLine(result.stderr);
+  const inTheWay = /' exists; cannot create '/.test(message);
+  // Where it was said to be, and not movable: a full disk, a lock that a killed git left. Another try may do better.
+  if ((currentSha ?? zeroSha) === oldSha && !inTheWay)
+    throw new Error(`git update-ref: ${message}`);
+  return { ok: false, failure: { reason: 'RefConflict', ref, currentSha, message } };
 }
 
 export function assertSha(sha: string): void {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createWorkTree, gitOutput } from '../../../test/parts/git-client.ts';
+import { createWorkTree, gitOutput, runGitClient } from '../../../test/parts/git-client.ts';
 import type { WorkTree } from '../../../test/parts/git-client.ts';
 import { assertGitVersion, createRepositories, gitEnvironment, zeroSha } from './index.ts';
 import type { Repositories } from './index.ts';
@@ -85,6 +85,17 @@ describe('updateRef', () => {
       ok: false,
       failure: { currentSha: undefined, message: expect.stringContaining(`'${main}' exists`) },
     });
+  });
+
+  test('a ref that cannot be written now is no conflict: the move may be tried again', async () => {
+    const lock = join(repositories.pathOf('one'), `${main}.lock`);
+    await writeFile(lock, '');
+    const move = { ref: main, oldSha: first, newSha: second };
+    await expect(repositories.updateRef('one', move)).rejects.toThrow('Unable to create');
+    await rm(lock);
+    expect(await repositories.updateRef('one', move)).toEqual({ ok: true });
+    const back = { ref: main, oldSha: second, newSha: first };
+    expect(await repositories.updateRef('one', back)).toEqual({ ok: true });
   });
 
   test('deletes, and what is gone already is fine', async () => {
@@ -187,6 +198,27 @@ describe('maintenance', () => {
       'pack',
       'tmp_objdir-incoming-new',
     ]);
+  });
+
+  test('prune removes what many failed builds left in packs', async () => {
+    const path = await repositories.ensure('packs', settings);
+    const packs = async () =>
+      (await readdir(join(path, 'objects', 'pack'))).filter((name) => name.endsWith('.pack'));
+    const longAgo = new Date(Date.now() - 3_600_000);
+    for (let build = 0; build < 22; build += 1) {
+      const { stdout } = await runGitClient(['hash-object', '-w', '--stdin'], {
+        cwd: path,
+        input: `of build ${build}`,
+      });
+      const packing = ['pack-objects', '--quiet', join(path, 'objects', 'pack', 'pack')];
+      await runGitClient(packing, { cwd: path, input: stdout });
+      await runGitClient(['prune-packed'], { cwd: path });
+    }
+    for (const name of await readdir(join(path, 'objects', 'pack')))
+      await utimes(join(path, 'objects', 'pack', name), longAgo, longAgo);
+    expect(await packs()).toHaveLength(22);
+    await repositories.prune('packs', 60_000);
+    expect(await packs()).toEqual([]);
   });
 
   test('prune keeps what a ref reaches', async () => {

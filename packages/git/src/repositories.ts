@@ -31,7 +31,7 @@ export interface Repositories {
   ensure(appId: string, settings: RepositorySettings): Promise<string>;
   /** The forty hex digits of a full ref name, or `undefined`. */
   readRef(appId: string, ref: string): Promise<string | undefined>;
-  /** Compare and set; a ref that is at `newSha` already is fine. Forty zeros: no ref. */
+  /** Compare and set; a ref that is at `newSha` already is fine. Forty zeros: no ref. Throws what may pass. */
   updateRef(
     appId: string,
     move: { ref: string; newSha: string; oldSha: string },
@@ -53,7 +53,7 @@ export interface Repositories {
   settleShallowRoots(appId: string, added: readonly string[]): Promise<void>;
   /** Removes what interrupted pushes left in `objects/`; returns the names. */
   removeStaleQuarantine(appId: string, olderThanMs: number): Promise<string[]>;
-  /** Removes objects that no ref reaches and that are older than this. */
+  /** Removes objects that no ref reaches and that are older than this; those in packs once packs are many. */
   prune(appId: string, olderThanMs: number): Promise<void>;
 }
 

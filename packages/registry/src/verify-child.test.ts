@@ -57,6 +57,24 @@ test.each([
   });
 });
 
+test('an image of the right platform that the builder did not push to its tag is refused', async () => {
+  const platform = { os: 'linux', architecture: 'arm64' };
+  const older = await pushImage(client, { repository, platform, content: 'old\n', tag: 'b-1' });
+  const own = await pushImage(client, { repository, platform, content: 'new\n', tag: 'b-2' });
+  const verifyWith = (digest: string, tag: string) =>
+    verifyChild({ repository, digest, platform: 'linux/arm64', tag }, { client });
+  expect(await verifyWith(own, 'b-2')).toMatchObject({ ok: true });
+  for (const tag of ['b-2', 'b-3']) {
+    expect(await verifyWith(older, tag)).toMatchObject({
+      ok: false,
+      failure: {
+        reason: 'DigestMismatch',
+        message: expect.stringContaining(`${repository}:${tag}`),
+      },
+    });
+  }
+});
+
 test('the size is that of the bytes, and a Docker image stays one', async () => {
   const digest = await push({ os: 'linux', architecture: 'arm64' }, 'docker');
   const child = await verify(digest);

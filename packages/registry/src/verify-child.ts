@@ -21,6 +21,8 @@ export interface ChildToVerify {
   readonly digest: string;
   /** What it was asked for, canonical: `linux/arm64`. */
   readonly platform: string;
+  /** Where it was told to push, and nobody else: has to name the digest, or the digest is of another build. */
+  readonly tag?: string;
 }
 
 export interface VerifiedChild {
@@ -57,8 +59,20 @@ export async function verifyChild(
       const what = `the image built for ${child.platform} says ${found} in its config`;
       return refuse('PlatformMismatch', `${what} (${child.repository}@${child.digest})`);
     }
-    return { ok: true, descriptor, bytes, configPlatform: platform };
+    const pushed = await checkTag(child, deps);
+    return pushed.ok ? { ok: true, descriptor, bytes, configPlatform: platform } : pushed;
   });
+}
+
+async function checkTag(
+  { repository, digest, platform, tag }: ChildToVerify,
+  { client, signal }: RegistryDeps,
+): Promise<{ ok: true } | Refused> {
+  if (tag === undefined) return { ok: true };
+  const pushed = await client.headManifest(repository, tag, { signal });
+  if (pushed?.digest === digest) return { ok: true };
+  const what = `the build for ${platform} reported ${digest}, and pushed ${pushed?.digest ?? 'nothing'}`;
+  return refuse('DigestMismatch', `${what} (${repository}:${tag})`);
 }
 
 async function readImage(

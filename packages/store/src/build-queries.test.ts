@@ -119,6 +119,7 @@ describe('with 20,000 builds', () => {
     requestCancel: ({ records }) =>
       records.requestCancel({ buildId: id, by: 'a', reason: 'b', at: at(0) }),
     listUnmovedRefs: ({ pushes }) => pushes.listUnmovedRefs(),
+    'listUnmovedRefs of an app': ({ pushes }) => pushes.listUnmovedRefs(appId),
     markRefMoved: ({ pushes }) => pushes.markRefMoved(id, at(0)),
     'deleteApp of a busy app': ({ apps }) => apps.deleteApp(appId, at(0)),
     listBuilds: ({ queries }) => queries.listBuilds(page),
@@ -142,6 +143,7 @@ describe('with 20,000 builds', () => {
     'listBuilds, a later page': ({ queries }) => queries.listBuilds({ ...page, appId, before: id }),
     findBuild: ({ queries }) => queries.findBuild({ appId, number: 401 }),
     findLatestSucceeded: ({ queries }) => queries.findLatestSucceeded(appId),
+    findLiveNumber: ({ queries }) => queries.findLiveNumber(appId),
     countLiveBuilds: ({ queries }) => queries.countLiveBuilds(),
     readEvents: ({ queries }) => queries.readEvents({ buildId: id, afterSeq: 0, limit: 100 }),
     listDeliveries: ({ queries }) => queries.listDeliveries({ ...page, appId }),

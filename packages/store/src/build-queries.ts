@@ -44,6 +44,8 @@ export interface BuildQueries {
   readBuild(buildId: string): Promise<BuildRecord | undefined>;
   findBuild(input: { appId: string; number: number }): Promise<BuildRecord | undefined>;
   countLiveBuilds(): Promise<number>;
+  /** The number of the app's build that has not ended: there is one at most, and it need not be the newest. */
+  findLiveNumber(appId: string): Promise<number | undefined>;
   /** The sha256 of the source of every build that has not ended. */
   listLiveSources(): Promise<string[]>;
   findLatestSucceeded(appId: string): Promise<BuildRecord | undefined>;
@@ -89,6 +91,15 @@ export function createBuildQueries(db: Kysely<Schema>): BuildQueries {
         .where(isLive)
         .executeTakeFirstOrThrow();
       return count;
+    },
+    async findLiveNumber(appId) {
+      const row = await db
+        .selectFrom('builds')
+        .select('number')
+        .where('app_id', '=', appId)
+        .where(isLive)
+        .executeTakeFirst();
+      return row?.number;
     },
     async findLatestSucceeded(appId) {
       const row = await selectRecords(db)

@@ -1,5 +1,6 @@
 import type { Build } from '@hephy/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createBuildQueries } from './build-queries.ts';
 import { createBuildRecords } from './build-records.ts';
 import { createDeliveries } from './deliveries.ts';
 import type { OpenDatabase } from './open-database.ts';
@@ -72,6 +73,15 @@ describe('reopenDelivery', () => {
     expect(record?.work).toMatchObject([
       { kind: 'delivery', state: 'pending', attempt: 1, deliveryId: 'delivery-of-B1' },
     ]);
+  });
+
+  it('makes the app busy, although a newer build has ended', async () => {
+    await failedForItsHook('B9', 'A9');
+    await seedBuild(opened, buildOf({ id: 'B10', appId: 'A9', number: 2, state: 'failed' }));
+    const queries = createBuildQueries(opened.db);
+    expect(await queries.findLiveNumber('A9')).toBeUndefined();
+    await createDeliveries(opened.db).reopenDelivery({ buildId: 'B9', by: 'ann', at: later });
+    expect(await queries.findLiveNumber('A9')).toBe(1);
   });
 
   it('is due for the reconciler at once, should the queue lose the ask', async () => {

@@ -9,11 +9,14 @@ import { link, mkdir, readFile, readdir, rm, truncate, writeFile } from 'node:fs
 import { join } from 'node:path';
 import { errorCode } from './error-code.ts';
 
+/** A living process has the directory. The message says which, and what to do. */
+export class DirectoryInUse extends Error {}
+
 export interface DirectoryLock {
   release(): Promise<void>;
 }
 
-/** Makes the directory if it is missing. Throws if a living process, this one included, holds the lock. */
+/** Makes the directory if it is missing. Throws `DirectoryInUse` if a living process, this one included, holds the lock. */
 export async function lockDirectory(directory: string): Promise<DirectoryLock> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const held = await listLocks(directory);
@@ -46,7 +49,7 @@ interface Holder {
 function refuseIfHeld(locks: readonly Holder[], directory: string): void {
   const holder = locks.find(({ alive }) => alive);
   if (!holder) return;
-  throw new Error(
+  throw new DirectoryInUse(
     `${directory} is in use by process ${holder.pid}; stop that process, or use another data directory`,
   );
 }
@@ -59,7 +62,12 @@ async function makeLock(directory: string, path: string): Promise<void> {
     await link(aside, path);
   } catch (error) {
     if (errorCode(error) !== 'EEXIST') throw error;
-    throw new Error(`${directory} was just taken by another process`, { cause: error });
+    throw new DirectoryInUse(
+      `${directory} was just taken by another process; use another data directory`,
+      {
+        cause: error,
+      },
+    );
   } finally {
     await rm(aside);
   }

@@ -4,7 +4,7 @@ export {
   type OpenDatabase,
   type OpenOptions,
 } from './open-database.ts';
-export { lockDirectory, type DirectoryLock } from './directory-lock.ts';
+export { DirectoryInUse, lockDirectory, type DirectoryLock } from './directory-lock.ts';
 export { preparePglite } from './pglite-template.ts';
 export { migrate } from './migrate.ts';
 export type { Schema } from './schema.ts';

@@ -144,6 +144,22 @@ describe.each([
     expect(await unmoved()).toEqual([]);
   });
 
+  it('takes the branch whose ref moved first for the deploy branch, whoever moved it, and keeps it', async () => {
+    const { pushes, apps } = parts();
+    const appId = await makeApp();
+    const deployBranch = async () => (await apps.readApp(appId))?.settings.deployBranch;
+    for (const [ref, chosen] of [
+      ['refs/heads/master', 'master'],
+      ['refs/heads/main', 'master'],
+    ] as const) {
+      const push = pushOf(appId, { ref });
+      await pushes.acceptPush(push);
+      await end(push.id, 'succeeded');
+      await pushes.markRefMoved(push.id, at(30));
+      expect(await deployBranch()).toBe(chosen);
+    }
+  });
+
   it('moves no ref for a rebuild', async () => {
     const { pushes, queries } = parts();
     const appId = await makeApp();

@@ -47,16 +47,19 @@ export interface UnmovedRef {
 export interface Pushes {
   /** Makes the build of a push or a rebuild, unless another build of the app has not ended yet. */
   acceptPush(push: AcceptedPush): Promise<PushAnswer>;
-  /** The newest for each app and ref. Older ones are of no interest: a ref never goes back. */
-  listUnmovedRefs(): Promise<UnmovedRef[]>;
-  /** Notes that the ref is where this build, and so every older one of the same ref, wanted it. */
+  /** The newest for each app (or for one) and ref. Older ones are of no interest: a ref never goes back. */
+  listUnmovedRefs(appId?: string): Promise<UnmovedRef[]>;
+  /**
+   * Notes that the ref is where this build, and so every older one of the same ref, wanted it. An app that has no deploy
+   * branch yet takes the ref's: its first push chose it.
+   */
   markRefMoved(buildId: string, at: Date): Promise<void>;
 }
 
 export function createPushes(db: Kysely<Schema>): Pushes {
   return {
     acceptPush: (push) => db.transaction().execute((tx) => acceptPush(tx, push)),
-    listUnmovedRefs: () => listUnmovedRefs(db),
+    listUnmovedRefs: (appId) => listUnmovedRefs(db, appId),
     markRefMoved: (buildId, at) => markRefMoved(db, buildId, at),
   };
 }
@@ -164,8 +167,8 @@ function columnsOf(push: AcceptedPush) {
 /** Literals, so that the partial index `builds_ref_to_move` is used. */
 const refToMove = sql<boolean>`builds.state = 'succeeded' and builds.moves_ref and builds.ref_moved_at is null`;
 
-async function listUnmovedRefs(db: Kysely<Schema>): Promise<UnmovedRef[]> {
-  const rows = await db
+async function listUnmovedRefs(db: Kysely<Schema>, appId?: string): Promise<UnmovedRef[]> {
+  let query = db
     .selectFrom('builds')
     .innerJoin('apps', 'apps.id', 'builds.app_id')
     .distinctOn(['builds.app_id', 'builds.ref'])
@@ -181,9 +184,9 @@ async function listUnmovedRefs(db: Kysely<Schema>): Promise<UnmovedRef[]> {
     .where('apps.deleted_at', 'is', null)
     .orderBy('builds.app_id')
     .orderBy('builds.ref')
-    .orderBy('builds.number', 'desc')
-    .execute();
-  return rows.map((row) => ({
+    .orderBy('builds.number', 'desc');
+  if (appId !== undefined) query = query.where('builds.app_id', '=', appId);
+  return (await query.execute()).map((row) => ({
     buildId: row.id,
     appId: row.app_id,
     appName: row.name,
@@ -195,6 +198,12 @@ async function listUnmovedRefs(db: Kysely<Schema>): Promise<UnmovedRef[]> {
 
 async function markRefMoved(db: Kysely<Schema>, buildId: string, at: Date): Promise<void> {
   await sql`
+    with chosen as (
+      update apps set settings = jsonb_set(settings, '{deployBranch}', to_jsonb(substr(builds.ref, 12)))
+      from builds
+      where builds.id = ${buildId} and builds.app_id = apps.id and builds.ref like 'refs/heads/%'
+        and apps.settings ->> 'deployBranch' is null and ${refToMove}
+    )
     update builds set ref_moved_at = ${at}::timestamptz
     from builds as moved
     where moved.id = ${buildId} and builds.app_id = moved.app_id and builds.ref = moved.ref
