@@ -4,12 +4,13 @@ import { Command } from 'commander';
 import { createApiClient, type ApiClient } from './client/api-client.ts';
 import { contextsFile, currentServer, UserError } from './client/contexts.ts';
 import { appOfRepository } from './client/repository.ts';
-import { createApp, listApps, setApp } from './commands/apps.ts';
+import { createApp, listApps, setApp, setRemote } from './commands/apps.ts';
 import { cancelBuild, listBuilds, printLog, rebuild, redeliver } from './commands/builds.ts';
 import { credential } from './commands/credential.ts';
 import { login } from './commands/login.ts';
 import type { Role } from './commands/run-role.ts';
 import { describeMachine, inspectMachine, thisMachine } from './machine/inspect-machine.ts';
+import { systemRefusal } from './system-refusal.ts';
 
 const program = fileURLToPath(new URL('../../../bin/hephy', import.meta.url));
 const { version } = JSON.parse(
@@ -81,6 +82,15 @@ apps
   )
   .option('--hook <url>', 'where releases are posted to')
   .action(createAppAction);
+apps
+  .command('remote')
+  .description('inside a repository: point the remote deis at an app that exists')
+  .argument('<name>', 'the app')
+  .action(async (name: string) => {
+    const server = await currentServer(file);
+    const input = { name, directory: process.cwd(), program, server };
+    await setRemote(input, { api: createApiClient(server), print });
+  });
 apps
   .command('set')
   .description("change an app's settings: key=value …")
@@ -159,6 +169,8 @@ async function api(): Promise<ApiClient> {
 }
 
 async function appOf({ app }: AppOption): Promise<string> {
+  if (app !== undefined && !/^[a-z0-9-]+$/.test(app))
+    throw new UserError(`"${app}" is not an app's name; \`hephy apps\` lists yours`);
   return app ?? appOfRepository(process.cwd());
 }
 
@@ -167,10 +179,17 @@ function withData(directory: string | undefined): NodeJS.ProcessEnv {
   return process.env;
 }
 
+// Whoever reads us may have seen enough (`hephy logs | head`).
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') process.stderr.write(`hephy: cannot print: ${error.message}\n`);
+  process.exit(error.code === 'EPIPE' ? 0 : 1);
+});
+
 try {
   await hephy.parseAsync();
 } catch (error) {
-  if (!(error instanceof UserError)) throw error;
-  process.stderr.write(`hephy: ${error.message}\n`);
+  const sentence = error instanceof UserError ? error.message : systemRefusal(error);
+  if (sentence === undefined) throw error;
+  process.stderr.write(`hephy: ${sentence}\n`);
   process.exitCode = 1;
 }

@@ -1,7 +1,6 @@
 /** What every long-running role of this process has: settings from the environment, a logger, a graceful stop. */
-import { createWriteStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import {
   createLogger,
   createShutdown,
@@ -13,6 +12,7 @@ import {
 } from '@hephy/runtime';
 import { defaultCacheDir } from './cache-directory.ts';
 import { UserError } from './client/contexts.ts';
+import { openLogFile } from './log-file.ts';
 
 export interface ServiceProcess {
   readonly settings: Settings;
@@ -34,7 +34,7 @@ export function readSettings(environment: NodeJS.ProcessEnv): FromEnvironment {
   if (!read.ok) throw new UserError(read.problems.join('\n'));
   for (const { name, secret } of environmentTable) if (secret) delete environment[name];
   return {
-    settings: read.settings,
+    settings: { ...read.settings, dataDirectory: resolve(read.settings.dataDirectory) },
     path: environment['PATH'] ?? '/usr/bin:/bin',
     cacheDirectory: defaultCacheDir(environment),
   };
@@ -46,9 +46,7 @@ export async function startProcess(
 ): Promise<ServiceProcess> {
   const logFile = logToFile ? join(settings.dataDirectory, `${name}.log`) : undefined;
   if (logFile) await mkdir(settings.dataDirectory, { recursive: true, mode: 0o700 });
-  const destination = logFile
-    ? createWriteStream(logFile, { flags: 'a', mode: 0o600 })
-    : process.stderr;
+  const destination = logFile ? openLogFile(logFile) : process.stderr;
   const log = createLogger({ level: settings.logLevel, name, destination });
   const shutdown = createShutdown({
     signals: process,

@@ -1,7 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { resolve } from 'node:path';
-import type { Logger, Settings, Shutdown } from '@hephy/runtime';
+import type { ListenAddress, Logger, Settings, Shutdown } from '@hephy/runtime';
+import { lockDirectory } from '@hephy/store';
 import { startEmbeddedRedis } from './embedded/embedded-redis.ts';
 import { startEmbeddedRegistry } from './embedded/embedded-registry.ts';
 import { connect, dataPath, type Connections, type Places } from './roles/connect.ts';
@@ -34,13 +35,12 @@ export async function startService(input: ServiceInput, deps: ServiceDeps): Prom
   const settings = {
     ...input.settings,
     dataDirectory: resolve(input.settings.dataDirectory),
-    // On one machine a hook's receiver is usually on it too.
-    hookAllow: [
-      ...input.settings.hookAllow,
-      ...(input.settings.databaseUrl ? [] : ['127.0.0.0/8', '::1/128']),
-    ],
+    hookAllow: [...input.settings.hookAllow, ...(isForThisMachine(input.settings) ? loopback : [])],
   };
   await mkdir(settings.dataDirectory, { recursive: true, mode: 0o700 });
+  // Before anything starts: a second redis-server would take the first one's socket away from it.
+  const lock = await lockDirectory(settings.dataDirectory);
+  deps.shutdown.add('data directory', () => lock.release());
   const places = await findPlaces({ ...input, settings }, deps);
   const connections = await connect({ settings, places }, deps);
   await startWorker(connections, input.path);
@@ -87,22 +87,30 @@ async function embedRegistry(
     directory: dataPath(input, 'registry'),
     path: input.path,
     host,
-    port: port === 0 ? await freePort(host) : port,
+    port: await freePort({ host, port }),
     onError: input.onError,
   });
   shutdown.add('embedded registry', () => server.stop());
   return address;
 }
 
-/** docker-registry cannot tell which port it took, so we look for a free one first. */
-async function freePort(host: string): Promise<number> {
+/** docker-registry cannot tell which port it took, nor say in a word that one is taken, so we try first. */
+async function freePort({ host, port }: ListenAddress): Promise<number> {
   const server = createServer();
   await new Promise<void>((done, reject) => {
     server.once('error', reject);
-    server.listen(0, host, done);
+    server.listen(port, host, done);
   });
   const address = server.address();
   await new Promise((done) => server.close(done));
   if (address === null || typeof address === 'string') throw new Error(`no free port on ${host}`);
   return address.port;
+}
+
+const loopback = ['127.0.0.0/8', '::1/128'];
+
+/** Then a hook's receiver is usually on this machine too; whoever can name one has a shell here anyway. */
+function isForThisMachine({ databaseUrl, listen }: Settings): boolean {
+  const hosts = [listen.git.host, listen.api.host];
+  return !databaseUrl && hosts.every((host) => /^(?:127\.|::1$|localhost$)/.test(host));
 }

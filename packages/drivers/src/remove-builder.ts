@@ -28,8 +28,11 @@ export async function removeBuilder(builder: BuilderDirectory, deps: RemoveDeps)
   await removeTree(aside, deps);
 }
 
-/** In a user namespace the builder made files that belong to users whom only such a namespace may touch. */
-async function removeTree(tree: string, { contain, environment }: RemoveDeps): Promise<void> {
+/** In a user namespace builders make files that belong to users whom only such a namespace may touch. */
+export async function removeTree(
+  tree: string,
+  { contain, environment }: RemoveDeps,
+): Promise<void> {
   try {
     await rm(tree, { recursive: true, force: true });
   } catch (error) {

@@ -19,6 +19,8 @@ export interface ApiClient {
 }
 
 const timeoutMs = 20_000;
+const unknownAnswer =
+  'does not answer as this version of hephy expects; is it the API of a server?';
 
 export function createApiClient({ apiUrl, token }: Pick<Server, 'apiUrl' | 'token'>): ApiClient {
   const headers = { authorization: `Bearer ${token}` };
@@ -37,7 +39,10 @@ export function createApiClient({ apiUrl, token }: Pick<Server, 'apiUrl' | 'toke
         headers: { ...headers, ...(body !== undefined && { 'content-type': 'application/json' }) },
         ...(body !== undefined && { body: JSON.stringify(body) }),
       });
-      return schema.parse(response.status === 204 ? undefined : await response.json());
+      const answer = response.status === 204 ? undefined : await readJson(response);
+      const { success, data, error } = schema.safeParse(answer);
+      if (success) return data;
+      throw new UserError(`${apiUrl} ${unknownAnswer}`, { cause: error });
     },
     stream: (path, extra) => send(path, { headers: { ...headers, ...extra } }),
   };
@@ -49,6 +54,16 @@ async function refusal(response: Response): Promise<UserError> {
     const problem = Problem.parse(JSON.parse(text));
     return new UserError(problem.detail ?? problem.title);
   } catch {
-    return new UserError(`${response.url} answered ${response.status}`);
+    return new UserError(
+      `${response.url} answered ${response.status}; is it the API of a hephy server?`,
+    );
+  }
+}
+
+async function readJson(response: Response): Promise<unknown> {
+  try {
+    return await response.json();
+  } catch (cause) {
+    throw new UserError(`${response.url} ${unknownAnswer}`, { cause });
   }
 }

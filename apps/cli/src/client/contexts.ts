@@ -24,10 +24,19 @@ export function contextsFile(environment: NodeJS.ProcessEnv): string {
 export async function readContexts(file: string): Promise<Contexts> {
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
-    throw new Error(`reading ${file}`, { cause: error });
+    throw new UserError(`${file} cannot be read (${error.code}); HEPHY_CONFIG may name another`, {
+      cause: error,
+    });
   });
   if (text === undefined) return { current: null, servers: [] };
-  return Contexts.parse(JSON.parse(text));
+  try {
+    return Contexts.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new UserError(
+      `${file} is not a list of servers; move it away, then start the service or run \`hephy login URL\` again`,
+      { cause },
+    );
+  }
 }
 
 /** Adds or replaces the server, and makes it the current one. */
@@ -35,9 +44,16 @@ export async function saveServer(file: string, server: Server): Promise<void> {
   const { servers } = await readContexts(file);
   const others = servers.filter(({ apiUrl }) => apiUrl !== server.apiUrl);
   const contexts: Contexts = { current: server.apiUrl, servers: [...others, server] };
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  await writeFile(`${file}.new`, `${JSON.stringify(contexts, null, 2)}\n`, { mode: 0o600 });
-  await rename(`${file}.new`, file);
+  try {
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+    await writeFile(`${file}.new`, `${JSON.stringify(contexts, null, 2)}\n`, { mode: 0o600 });
+    await rename(`${file}.new`, file);
+  } catch (cause) {
+    throw new UserError(
+      `${file}, which keeps the server's token for this user, cannot be written; set HEPHY_CONFIG to a file that can`,
+      { cause },
+    );
+  }
 }
 
 export async function currentServer(file: string): Promise<Server> {

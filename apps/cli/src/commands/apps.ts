@@ -44,7 +44,7 @@ export async function createApp(
   input: CreateAppInput,
   { api, print }: Output & { api: ApiClient },
 ): Promise<void> {
-  const { name, platforms, requireNativeNodes, hookUrl, server } = input;
+  const { name, platforms, requireNativeNodes, hookUrl } = input;
   const app = await api.call(AppView, 'POST', {
     path: '/v1/apps',
     body: {
@@ -62,10 +62,29 @@ export async function createApp(
     print(`Its release hook signs with ${secret} (shown once).`);
   }
   if (!(await isRepository(input.directory))) {
-    print(`Inside its repository: git remote add deis ${server.gitUrl}/${name}.git`);
+    print(`Inside its repository: hephy apps remote ${name}`);
     return;
   }
-  const url = await addRemote({ ...input, gitUrl: server.gitUrl, appName: name });
+  await pointRemote(input, { print });
+}
+
+type RemoteInput = Pick<CreateAppInput, 'name' | 'directory' | 'program' | 'server'>;
+
+/** Points the remote `deis` of the repository at an app that exists. */
+export async function setRemote(
+  input: RemoteInput,
+  { api, print }: Output & { api: ApiClient },
+): Promise<void> {
+  if (!(await isRepository(input.directory))) {
+    throw new UserError(`${input.directory} is in no git repository; go to yours, or git init`);
+  }
+  await api.call(AppView, 'GET', { path: `/v1/apps/${encodeURIComponent(input.name)}` });
+  await pointRemote(input, { print });
+}
+
+async function pointRemote(input: RemoteInput, { print }: Output): Promise<void> {
+  const { name: appName, server } = input;
+  const url = await addRemote({ ...input, gitUrl: server.gitUrl, appName });
   print(`Added the remote deis: ${url}`);
   print('Now: git push deis main');
 }
@@ -86,5 +105,13 @@ function parseChange(change: string): [string, unknown] {
   const key = change.slice(0, at);
   const value = change.slice(at + 1);
   if (key === 'platforms') return [key, value.split(',')];
-  return [key, /^(?:true|false|null|\d+|\{.*\})$/.test(value) ? JSON.parse(value) : value];
+  return [key, /^(?:true|false|null|\d+|\{.*\})$/.test(value) ? parseJson(key, value) : value];
+}
+
+function parseJson(key: string, value: string): unknown {
+  try {
+    return JSON.parse(value);
+  } catch (cause) {
+    throw new UserError(`${value} is not JSON; write it as ${key}='{"NAME":"value"}'`, { cause });
+  }
 }

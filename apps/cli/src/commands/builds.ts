@@ -64,7 +64,11 @@ export async function printLog(
   const { id } = await findBuild({ app, number }, api);
   const path = `/v1/builds/${id}/logs${follow ? '?follow=true' : ''}`;
   const response = await api.stream(path, { accept: 'text/plain' });
-  for await (const chunk of response.body ?? []) write(chunk);
+  try {
+    for await (const chunk of response.body ?? []) write(chunk);
+  } catch (cause) {
+    throw new UserError('the server went away in the middle; try again once it is up', { cause });
+  }
   const { state } = await api.call(BuildView, 'GET', { path: `/v1/builds/${id}` });
   return state !== 'failed' && state !== 'canceled';
 }

@@ -3,14 +3,17 @@
  * git, and then the proof from the registry and from the release hook. Everything lives in a folder of its own.
  */
 import { execFile, spawn } from 'node:child_process';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { findContainment, removeTree, type Containment } from '@hephy/drivers';
 import { z } from 'zod';
 import { defaultCacheDir, seedBaseImage } from '../base-image.ts';
 import { startHookRecorder, type HookRecorder } from '../demo/hook-recorder.ts';
 import { contextsFile } from '../client/contexts.ts';
+import type { ServiceProcess } from '../process.ts';
+import { startOrStop } from '../start-or-stop.ts';
 import { banner, runService, startServiceProcess, type RunningService } from './up.ts';
 
 export interface DemoInput {
@@ -28,16 +31,18 @@ export async function demo({ keep, program, print }: DemoInput): Promise<void> {
   const environment = demoEnvironment({ folder, keep });
   const running = await startServiceProcess({ ...environment });
   const { shutdown } = running;
-  shutdown.add('demo folder', () => rm(folder, { recursive: true, force: true }));
+  shutdown.add('demo folder', () => removeFolder(folder, running));
   const service = await runService(running, { contextsFile: contextsFile(environment) });
-  const recorder = await startHookRecorder();
-  shutdown.add('hook recorder', () => recorder.close());
-  const scene: Scene = { folder, service, recorder, program, print, environment };
-  const succeeded = await showPush(scene);
-  if (succeeded) await showProof(scene);
-  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
+  const readyAfter = secondsSince(startedAt);
+  const succeeded = await startOrStop(running, async () => {
+    const recorder = await startHookRecorder();
+    shutdown.add('hook recorder', () => recorder.close());
+    const scene: Scene = { folder, service, recorder, program, print, environment };
+    return (await showPush(scene)) && (await showProof(scene));
+  });
+  const seconds = secondsSince(startedAt);
   if (keep && succeeded) {
-    for (const line of banner(service, { seconds, program })) print(line);
+    for (const line of banner(service, { seconds: readyAfter, program })) print(line);
     return;
   }
   print('');
@@ -45,6 +50,16 @@ export async function demo({ keep, program, print }: DemoInput): Promise<void> {
     succeeded ? `The demo took ${seconds} s. Nothing of it is left running.` : 'The push failed.',
   );
   await shutdown.stop('the demo is over', succeeded ? 0 : 1);
+}
+
+const secondsSince = (startedAt: number): string =>
+  ((performance.now() - startedAt) / 1000).toFixed(1);
+
+/** Layers of images may belong to users of a namespace, when root did not build them. */
+async function removeFolder(folder: string, { path }: ServiceProcess): Promise<void> {
+  const environment = { PATH: path };
+  const contain = (): Promise<Containment> => findContainment(join(folder, '.hull'), environment);
+  await removeTree(folder, { contain, environment });
 }
 
 interface Scene {
@@ -142,8 +157,8 @@ const Index = z.object({
 const Manifest = z.object({ config: z.object({ digest: z.string() }) });
 const Config = z.object({ os: z.string(), architecture: z.string() });
 
-/** Asks the registry itself, and what the hook has received. */
-async function showProof({ service, recorder, print }: Scene): Promise<void> {
+/** Asks the registry itself, and what the hook has received. Throws if they do not hold what was pushed. */
+async function showProof({ service, recorder, print }: Scene): Promise<true> {
   const body = recorder.bodies.at(-1);
   if (!body) throw new Error('the release hook received nothing');
   const { data } = Release.parse(JSON.parse(body));
@@ -164,6 +179,7 @@ async function showProof({ service, recorder, print }: Scene): Promise<void> {
   print('');
   print('The release that the hook received:');
   print(JSON.stringify(JSON.parse(body), null, 2));
+  return true;
 }
 
 const Release = z.object({ data: z.object({ app: z.string() }) });

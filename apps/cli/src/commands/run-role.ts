@@ -1,7 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import { mkdir } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import { resolve } from 'node:path';
 import { UserError } from '../client/contexts.ts';
 import { ensureOperator } from '../operator.ts';
 import { readSettings, startProcess } from '../process.ts';
@@ -11,6 +10,7 @@ import { startApi } from '../roles/start-api.ts';
 import { startPublisher } from '../roles/start-publisher.ts';
 import { startReceiver } from '../roles/start-receiver.ts';
 import { startWorker } from '../roles/start-worker.ts';
+import { startOrStop } from '../start-or-stop.ts';
 
 export type Role = 'receiver' | 'worker' | 'publisher' | 'api';
 
@@ -20,24 +20,25 @@ export async function runRole(
   { environment, print }: { environment: NodeJS.ProcessEnv; print: (line: string) => void },
 ): Promise<void> {
   const known = readSettings(environment);
-  const { path } = known;
-  const settings = { ...known.settings, dataDirectory: resolve(known.settings.dataDirectory) };
+  const { path, settings } = known;
   const { databaseUrl, redisUrl, registry } = settings;
   if (!databaseUrl || !redisUrl || !registry) {
     throw new UserError(
       `hephy ${role} needs HEPHY_DATABASE_URL, HEPHY_REDIS_URL and HEPHY_REGISTRY; hephy up runs all roles without them`,
     );
   }
-  const running = await startProcess({ ...known, settings }, { name: role, logToFile: false });
+  const running = await startProcess(known, { name: role, logToFile: false });
   const places = {
     database: { url: databaseUrl.reveal() },
     redis: { url: redisUrl.reveal() },
     registry: registry.address,
     plainHttp: registry.plainHttp,
   };
-  await mkdir(settings.dataDirectory, { recursive: true, mode: 0o700 });
-  const connections = await connect({ settings, places }, running);
-  const listening = await startRole(role, { connections, path });
+  const listening = await startOrStop(running, async () => {
+    await mkdir(settings.dataDirectory, { recursive: true, mode: 0o700 });
+    const connections = await connect({ settings, places }, running);
+    return startRole(role, { connections, path });
+  });
   print(listening ? `hephy ${role} listens on ${listening}` : `hephy ${role} is at work`);
 }
 

@@ -2,6 +2,7 @@ import { contextsFile, saveServer } from '../client/contexts.ts';
 import { ensureOperator } from '../operator.ts';
 import { readSettings, startProcess, type ServiceProcess } from '../process.ts';
 import { startService, type Service } from '../service.ts';
+import { startOrStop } from '../start-or-stop.ts';
 
 export interface RunningService extends Service {
   readonly operatorToken: string;
@@ -20,19 +21,13 @@ export async function runService(
   running: ServiceProcess,
   { contextsFile }: { contextsFile: string },
 ): Promise<RunningService> {
-  const { shutdown } = running;
-  try {
+  return startOrStop(running, async () => {
     const service = await startService(running, running);
     const operatorToken = await ensureOperator(service.connections);
     const { apiUrl, gitUrl } = service;
     await saveServer(contextsFile, { apiUrl, gitUrl, token: operatorToken });
     return { ...service, operatorToken, process: running };
-  } catch (error) {
-    running.log.fatal({ err: error }, 'could not start');
-    process.stderr.write(`hephy: ${error instanceof Error ? error.message : String(error)}\n`);
-    await shutdown.stop('could not start', 1);
-    throw error;
-  }
+  });
 }
 
 /** `hephy up`: the service in the foreground, until SIGTERM or Ctrl-C. */

@@ -1,6 +1,7 @@
 /** A server that `hephy up` runs as its child: started again when it dies, and gone when we are. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { open } from 'node:fs/promises';
+import { UserError } from '../client/contexts.ts';
 
 export interface ChildServerOptions {
   readonly name: string;
@@ -20,7 +21,10 @@ export interface ChildServer {
 
 const readyWithinMs = 15_000;
 const probeEveryMs = 25;
+const firstPauseMs = 100;
 const longestPauseMs = 5_000;
+/** A server that ran for so long did not fail to start. */
+const steadyMs = 30_000;
 const stopWithinMs = 5_000;
 
 export async function startChildServer(options: ChildServerOptions): Promise<ChildServer> {
@@ -28,15 +32,21 @@ export async function startChildServer(options: ChildServerOptions): Promise<Chi
     child: undefined,
     stopping: false,
   };
-  let pauseMs = 100;
+  let pauseMs = firstPauseMs;
+  const startAgain = (why: string, cause?: unknown): void => {
+    if (state.stopping) return;
+    options.onError(new Error(`${options.name} ${why}; starting it again`, { cause }));
+    setTimeout(() => void (state.stopping || start().catch(onNoStart)), pauseMs).unref();
+    pauseMs = Math.min(pauseMs * 2, longestPauseMs);
+  };
+  const onNoStart = (error: unknown): void => startAgain('could not be started', error);
   const start = async (): Promise<void> => {
     const child = await spawnChild(options);
+    const startedAt = performance.now();
     state.child = child;
     child.once('exit', (code, signal) => {
-      if (state.stopping) return;
-      options.onError(new Error(`${options.name} ended (${signal ?? code}); starting it again`));
-      setTimeout(() => void start().catch(options.onError), pauseMs).unref();
-      pauseMs = Math.min(pauseMs * 2, longestPauseMs);
+      if (performance.now() - startedAt > steadyMs) pauseMs = firstPauseMs;
+      startAgain(`ended (${signal ?? code})`);
     });
   };
   await start();
@@ -67,6 +77,8 @@ async function spawnChild({
     const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...argv], {
       env: environment,
       stdio: ['ignore', log.fd, log.fd],
+      // A Ctrl-C at our terminal is for us alone: we end it once nobody needs it any more.
+      detached: true,
     });
     await new Promise<void>((resolve, reject) => {
       child.once('spawn', resolve);
@@ -89,7 +101,7 @@ async function untilReady(
     } catch (cause) {
       const ended = child()?.exitCode ?? null;
       if (ended !== null || Date.now() > deadline) {
-        throw new Error(`${name} did not start; its own words are in ${logFile}`, { cause });
+        throw new UserError(`${name} did not start; its own words are in ${logFile}`, { cause });
       }
       await new Promise((resolve) => setTimeout(resolve, probeEveryMs));
     }

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { UserError } from '../client/contexts.ts';
 import { startChildServer, type ChildServer } from './child-server.ts';
 
 /** A unix socket's path has to fit into `sun_path`: 108 bytes with its end. Source: unix(7). */
@@ -16,8 +17,8 @@ export async function startEmbeddedRedis(input: {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const socketPath = join(directory, 'socket');
   if (Buffer.byteLength(socketPath) > longestSocketPath) {
-    throw new Error(
-      `the path ${socketPath} is too long for a unix socket; choose a shorter --data directory`,
+    throw new UserError(
+      `the path ${socketPath} is too long for a unix socket; choose a shorter folder with --data or HEPHY_DATA`,
     );
   }
   const server = await startChildServer({

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { createApi } from '@hephy/api';
 import { bullBoardQueues } from '@hephy/queue';
-import { machinePlatform } from '../machine/platform.ts';
+import { machinePlatformOf } from '@hephy/drivers';
 import type { Connections } from './connect.ts';
 
 /** The REST API and the operator's queue board. Answers its address. */
@@ -13,7 +13,7 @@ export async function startApi(connections: Connections & { gitUrl: string }): P
     ...connections,
     bullBoardQueues: board.queues,
     registry: places.registry,
-    defaultPlatforms: [machinePlatform()],
+    defaultPlatforms: [machinePlatformOf(process.arch)],
     randomBytes,
   });
   shutdown.add('api', () => api.close());

@@ -1,6 +1,5 @@
 import type { AddressInfo } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
-import { isTerminal } from '@hephy/core';
 import { zeroSha } from '@hephy/git';
 import { createReceiver } from '@hephy/receiver';
 import { createDirectorySourceStore } from '@hephy/source';
@@ -10,7 +9,7 @@ import { createHealthListener } from './health-listener.ts';
 
 /** Takes pushes; the one role with the repositories. Answers where it listens. */
 export async function startReceiver(connections: Connections, path: string): Promise<string> {
-  const { settings, places, shutdown, apps, users, pushes, now } = connections;
+  const { settings, places, shutdown, apps, users, pushes, queries, now } = connections;
   const source = createDirectorySourceStore({ directory: dataPath(connections, 'sources') });
   const receiver = await createReceiver({
     ...connections,
@@ -23,11 +22,10 @@ export async function startReceiver(connections: Connections, path: string): Pro
     authenticate: (token) => users.authenticate(hashToken(token), now()),
     findApp: (name) => apps.findApp(name),
     rightOf: (userId, appId) => apps.rightOf(userId, appId),
-    setDeployBranch: (appId, branch) => setDeployBranch(connections, { appId, branch }),
-    liveBuildNumber: (appId) => liveBuildNumber(connections, appId),
+    liveBuildNumber: (appId) => queries.findLiveNumber(appId),
     acceptPush: (push) => pushes.acceptPush(push),
     markRefMoved: (buildId, at) => pushes.markRefMoved(buildId, at),
-    listUnmovedRefs: async () => (await pushes.listUnmovedRefs()).map(refToMove),
+    listUnmovedRefs: async (appId) => (await pushes.listUnmovedRefs(appId)).map(refToMove),
     wait: (milliseconds, signal) => setTimeout(milliseconds, undefined, { signal }),
     subscribe: (buildId, callback) => follow(connections, { buildId, callback }),
     answerHealth: createHealthListener(connections.health),
@@ -56,23 +54,6 @@ function follow(
     stopLooking();
     unsubscribe();
   };
-}
-
-/** An app has one live build at most, and it is the newest. */
-async function liveBuildNumber(
-  { queries }: Connections,
-  appId: string,
-): Promise<number | undefined> {
-  const [newest] = await queries.listBuilds({ appId, limit: 1 });
-  return newest && !isTerminal(newest.state) ? newest.number : undefined;
-}
-
-async function setDeployBranch(
-  { apps }: Connections,
-  { appId, branch }: { appId: string; branch: string },
-): Promise<void> {
-  const app = await apps.readApp(appId);
-  if (app) await apps.updateSettings(appId, { ...app.settings, deployBranch: branch });
 }
 
 function refToMove({ buildId, appId, ref, sha, oldSha }: UnmovedRef): {

@@ -1,11 +1,10 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buildahCommands, renderRegistriesConf } from '@hephy/backends';
-import { createLocalDriver, findContainment } from '@hephy/drivers';
+import { createLocalDriver, findContainment, machinePlatformOf } from '@hephy/drivers';
 import { createDirectorySourceStore } from '@hephy/source';
 import { createWorker } from '@hephy/worker';
 import { dataPath, type Connections } from './connect.ts';
-import { machinePlatform } from '../machine/platform.ts';
 
 const maxLogBytes = 50 * 1024 ** 2;
 const maxCacheBytes = 10 * 1024 ** 3;
@@ -23,7 +22,7 @@ export async function startWorker(connections: Connections, path: string): Promi
     commandsFor: (input) => buildahCommands(input, { ...files, plainRegistries }),
     programs: ['buildah'],
     readable: Object.values(files),
-    machinePlatform: machinePlatform(),
+    machinePlatform: machinePlatformOf(process.arch),
     environment: { PATH: path },
     maxLogBytes,
     maxCacheBytes,
