@@ -56,11 +56,14 @@ test('what is opened while the stop is under way is closed too', async () => {
   expect(closed).toEqual(['child process', 'database']);
 });
 
-test('a second signal exits at once', async () => {
-  const { signals, exited, exit, shutdown } = prepare();
+test('a second signal exits at once, but not the echo of the first one', async () => {
+  const { signals, exited, exit, shutdown, clock } = prepare();
   shutdown.add('hangs', () => new Promise(() => {}));
   signals.emit('SIGINT');
+  clock.ms += 20;
+  signals.emit('SIGINT');
   expect(exit).not.toHaveBeenCalled();
+  clock.ms += 2_000;
   signals.emit('SIGINT');
   expect(await exited).toBe(1);
 });

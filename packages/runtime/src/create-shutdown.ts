@@ -10,6 +10,8 @@ export interface ShutdownOptions {
     error(fields: object, message: string): void;
   };
   readonly exit: (code: number) => void;
+  /** Milliseconds from any moment on. */
+  readonly now?: () => number;
 }
 
 export interface Shutdown {
@@ -23,8 +25,12 @@ export interface Shutdown {
 
 const stopSignals = ['SIGTERM', 'SIGINT'] as const;
 
+/** One Ctrl-C comes twice under npm: from the terminal, and passed on by npm. */
+const sameSignalMs = 500;
+
 /** A graceful stop on SIGTERM and SIGINT. A second signal exits at once. */
 export function createShutdown(options: ShutdownOptions): Shutdown {
+  const now = options.now ?? (() => performance.now());
   const closers: Closer[] = [];
   const stopping = new AbortController();
   let stopped: Promise<void> | undefined;
@@ -34,9 +40,11 @@ export function createShutdown(options: ShutdownOptions): Shutdown {
     stopped ??= closeAll(closers, { reason, code, ...options });
     return stopped;
   };
+  let signalledAt: number | undefined;
   for (const signal of stopSignals) {
     options.signals.on(signal, () => {
-      if (stopped) options.exit(1);
+      signalledAt ??= now();
+      if (now() - signalledAt > sameSignalMs) options.exit(1);
       void stop(signal);
     });
   }

@@ -12,6 +12,7 @@ export function poolOfPglite(
 ): PostgresPool {
   const line = makeLine(waitTimeoutMs);
   return {
+    options: {},
     async connect() {
       await line.enter();
       return clientOf(pglite, line.leave);

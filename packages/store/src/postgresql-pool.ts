@@ -44,6 +44,7 @@ export function poolOfPostgresql(
   // Without a listener, a server that restarts would end this process. The pool has dropped the connection by now.
   pool.on('error', input.onIdleError);
   return {
+    options: {},
     connect: async () => clientOf(await pool.connect()),
     end: () => pool.end(),
   };
