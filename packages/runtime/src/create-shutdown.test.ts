@@ -11,8 +11,9 @@ function prepare(graceMs = 20_000) {
     info: (fields: object) => void lines.push(fields),
     error: (fields: object) => void lines.push(fields),
   };
-  const shutdown = createShutdown({ signals, graceMs, log, exit });
-  return { signals, exit, exited: exited.promise, lines, shutdown };
+  const clock = { ms: 0 };
+  const shutdown = createShutdown({ signals, graceMs, log, exit, now: () => clock.ms });
+  return { signals, exit, exited: exited.promise, lines, shutdown, clock };
 }
 
 test('SIGTERM closes everything, last added first, one after another, and exits 0', async () => {
