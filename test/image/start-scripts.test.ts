@@ -54,7 +54,7 @@ describe('scripts/setup.mjs', () => {
   test('installs npm packages once, and again when package-lock.json has changed', async () => {
     const installing = {
       code: 0,
-      stdout: 'setup: installing npm packages (npm ci) …\n',
+      stdout: 'setup: installing npm packages (npm ci) …\nsetup: preparing an empty database …\n',
       stderr: '',
     };
     const nothingToDo = { code: 0, stdout: '', stderr: '' };
