@@ -51,7 +51,9 @@ hephy
     for (const line of describeMachine(report)) print(line);
     process.exitCode = report.ok ? 0 : 1;
   });
-for (const role of ['receiver', 'worker', 'publisher', 'api'] satisfies Role[]) {
+const roles = ['receiver', 'worker', 'publisher', 'api'] satisfies Role[];
+const services: ReadonlySet<string> = new Set(['up', 'demo', ...roles]);
+for (const role of roles) {
   hephy
     .command(role)
     .description(`run the ${role} alone, on the servers that the environment names`)
@@ -179,8 +181,9 @@ function withData(directory: string | undefined): NodeJS.ProcessEnv {
   return process.env;
 }
 
-// Whoever reads us may have seen enough (`hephy logs | head`).
+// Whoever reads us may have seen enough (`hephy logs | head`). A service goes on without anybody who reads.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (services.has(process.argv[2] ?? '')) return;
   if (error.code !== 'EPIPE') process.stderr.write(`hephy: cannot print: ${error.message}\n`);
   process.exit(error.code === 'EPIPE' ? 0 : 1);
 });

@@ -13,6 +13,7 @@ import {
 import { defaultCacheDir } from './cache-directory.ts';
 import { UserError } from './client/contexts.ts';
 import { openLogFile } from './log-file.ts';
+import { systemFolders } from './machine/needs.mjs';
 
 export interface ServiceProcess {
   readonly settings: Settings;
@@ -35,7 +36,8 @@ export function readSettings(environment: NodeJS.ProcessEnv): FromEnvironment {
   for (const { name, secret } of environmentTable) if (secret) delete environment[name];
   return {
     settings: { ...read.settings, dataDirectory: resolve(read.settings.dataDirectory) },
-    path: environment['PATH'] ?? '/usr/bin:/bin',
+    // Builders are contained with /usr/sbin/pivot_root.
+    path: [environment['PATH'] ?? '/usr/bin:/bin', ...systemFolders].join(':'),
     cacheDirectory: defaultCacheDir(environment),
   };
 }

@@ -25,8 +25,9 @@ export async function startOrStop<T>(
   }
 }
 
-/** The messages of the error and of its causes, the outermost first. */
+/** What the error and its causes say in their first lines, the outermost first. */
 function messages(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause === undefined ? error.message : `${error.message}: ${messages(error.cause)}`;
+  const [line = ''] = (error instanceof Error ? error.message : String(error)).split('\n', 1);
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause === undefined ? line : `${line}: ${messages(cause)}`;
 }

@@ -45,7 +45,11 @@ export async function findContainment(
     const trial = [...containment.wrap({ read: [], write: [] }), 'true'];
     if (await succeeds(trial, environment)) return containment;
   }
-  return { contained: false, wrap: () => [], asBuilder: [] };
+  // A rootless builder makes itself such a namespace of users.
+  const asBuilder = ['unshare', '--user', '--map-root-user', '--map-auto', '--'];
+  const hasUsers =
+    process.getuid?.() !== 0 && (await succeeds([...asBuilder, 'true'], environment));
+  return { contained: false, wrap: () => [], asBuilder: hasUsers ? asBuilder : [] };
 }
 
 /** Best first. */

@@ -34,7 +34,8 @@ export async function removeTree(
   { contain, environment }: RemoveDeps,
 ): Promise<void> {
   try {
-    await rm(tree, { recursive: true, force: true });
+    // Again if it is not empty: what is being stopped may still write into it.
+    await rm(tree, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   } catch (error) {
     if (codeOf(error) !== 'EACCES' && codeOf(error) !== 'EPERM') throw error;
     await run([...(await contain()).asBuilder, 'rm', '-rf', '--', tree], environment);

@@ -53,7 +53,10 @@ export async function fetchDebianPackage(
     await rename(downloaded, kept);
     return kept;
   } catch (cause) {
-    throw new Error(`getting Debian's ${wanted.name} for ${wanted.architecture}`, { cause });
+    const { name, architecture } = wanted;
+    throw new Error(`this machine's apt could not get Debian's ${name} for ${architecture}`, {
+      cause,
+    });
   } finally {
     await rm(work, { recursive: true, force: true });
   }

@@ -6,6 +6,7 @@ import { execFile, spawn } from 'node:child_process';
 import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { findContainment, removeTree, type Containment } from '@hephy/drivers';
 import { z } from 'zod';
@@ -33,6 +34,7 @@ export async function demo({ keep, program, print }: DemoInput): Promise<void> {
   const { shutdown } = running;
   shutdown.add('demo folder', () => removeFolder(folder, running));
   const service = await runService(running, { contextsFile: contextsFile(environment) });
+  if (!keep) shutdown.add('demo build', () => untilNothingBuilds(service));
   const readyAfter = secondsSince(startedAt);
   const succeeded = await startOrStop(running, async () => {
     const recorder = await startHookRecorder();
@@ -54,6 +56,11 @@ export async function demo({ keep, program, print }: DemoInput): Promise<void> {
 
 const secondsSince = (startedAt: number): string =>
   ((performance.now() - startedAt) / 1000).toFixed(1);
+
+/** Builders outlive their worker; whoever stops the demo wants nothing left. The push that ends has canceled its build. */
+async function untilNothingBuilds({ connections }: RunningService): Promise<void> {
+  while ((await connections.queries.countLiveBuilds()) > 0) await setTimeout(100);
+}
 
 /** Layers of images may belong to users of a namespace, when root did not build them. */
 async function removeFolder(folder: string, { path }: ServiceProcess): Promise<void> {
@@ -127,7 +134,7 @@ async function makeRepository(directory: string, base: string): Promise<void> {
 
 /** Prints the command line and runs it on this very terminal. */
 async function show(
-  { print, environment, program }: Scene,
+  { print, environment, program, service }: Scene,
   argv: readonly string[],
   directory: string,
 ): Promise<number> {
@@ -140,6 +147,7 @@ async function show(
     env: { ...environment, PATH: path },
     stdio: ['ignore', 'inherit', 'inherit'],
   });
+  service.process.shutdown.signal.addEventListener('abort', () => child.kill('SIGINT'));
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code) => resolve(code ?? 1));

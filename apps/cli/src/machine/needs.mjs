@@ -108,18 +108,16 @@ export function needsOf(mode, { isRoot }) {
   return machineNeeds.filter((need) => need.modes.includes(mode) && !(need.withoutRoot && isRoot));
 }
 
+/** What a plain user's PATH on Debian lacks. */
+export const systemFolders = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
+
 /** Where the machine has it, or undefined. `searchPath` is written as in PATH; the system's own
- * folders are searched too, because a plain user's PATH on Debian lacks `/usr/sbin`.
+ * folders are searched too.
  * @param {MachineNeed} need
  * @param {{ searchPath: string }} machine
  * @returns {string | undefined} */
 export function findNeed(need, { searchPath }) {
-  const folders = [
-    ...searchPath.split(':').filter(Boolean),
-    '/usr/sbin',
-    '/sbin',
-    '/usr/local/sbin',
-  ];
+  const folders = [...searchPath.split(':').filter(Boolean), ...systemFolders];
   const candidates = need.anyOf.flatMap((name) =>
     name.startsWith('/') ? expand(name) : folders.map((folder) => join(folder, name)),
   );
