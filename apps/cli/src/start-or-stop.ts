@@ -14,12 +14,15 @@ export async function startOrStop<T>(
   try {
     return await start();
   } catch (error) {
-    const refusal =
-      error instanceof UserError || error instanceof DirectoryInUse
-        ? error.message
-        : systemRefusal(error, settings.listen);
-    log.fatal(refusal ? { reason: refusal } : { err: error }, 'could not go on');
-    process.stderr.write(`hephy: ${refusal ?? `${messages(error)}; the log has more`}\n`);
+    // A start that a signal interrupts fails too, because what it needs is closed.
+    if (!shutdown.signal.aborted) {
+      const refusal =
+        error instanceof UserError || error instanceof DirectoryInUse
+          ? error.message
+          : systemRefusal(error, settings.listen);
+      log.fatal(refusal ? { reason: refusal } : { err: error }, 'could not go on');
+      process.stderr.write(`hephy: ${refusal ?? `${messages(error)}; the log has more`}\n`);
+    }
     await shutdown.stop('could not go on', 1);
     throw error;
   }

@@ -58,7 +58,8 @@ async function openDirectory(
   const lock = await lockDirectory(directory);
   try {
     const dataDir = join(directory, 'data');
-    // Not relaxed: a statement is answered once it is on disk, so what was acknowledged outlives `kill -9`.
+    // Not relaxed: a statement is answered once its bytes are the kernel's, so what was acknowledged outlives `kill -9`.
+    // A power cut may take the last seconds: PGlite runs without fsync.
     const options = { dataDir, relaxedDurability: false, parsers, startParams };
     const pglite = existsSync(dataDir)
       ? await PGlite.create(options)

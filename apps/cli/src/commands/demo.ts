@@ -3,6 +3,7 @@
  * git, and then the proof from the registry and from the release hook. Everything lives in a folder of its own.
  */
 import { execFile, spawn } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -33,7 +34,11 @@ export async function demo({ keep, program, print }: DemoInput): Promise<void> {
   const running = await startServiceProcess({ ...environment });
   const { shutdown } = running;
   shutdown.add('demo folder', () => removeFolder(folder, running));
+  // A start that is interrupted may still write after the closers have run.
+  const sweep = (): void => rmSync(folder, { recursive: true, force: true });
+  process.once('exit', sweep);
   const service = await runService(running, { contextsFile: contextsFile(environment) });
+  process.off('exit', sweep);
   if (!keep) shutdown.add('demo build', () => untilNothingBuilds(service));
   const readyAfter = secondsSince(startedAt);
   const succeeded = await startOrStop(running, async () => {
