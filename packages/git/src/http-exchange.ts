@@ -20,6 +20,9 @@ export interface GitExchange<Context> {
 
 export type Admitted<Context> = Extract<Authorization<Context>, { ok: true }>;
 
+/** What is read of a request that gets a status: git asks with a small one first, so more is nobody's push. */
+const refusedBytes = 1024 * 1024;
+
 /** An answer in HTTP's own words. */
 export function refuse(
   exchange: Pick<GitExchange<unknown>, 'request' | 'response' | 'limits'>,
@@ -27,7 +30,7 @@ export function refuse(
 ): void {
   sendText(exchange.response, refusal);
   drain(exchange.request, {
-    maxBytes: exchange.limits.drainBytes,
+    maxBytes: refusedBytes,
     idleMs: exchange.limits.uploadIdleMs,
   });
 }
