@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createWorkTree, runGitClient, startGitClient } from '../../../test/parts/git-client.ts';
@@ -240,4 +241,25 @@ test('git and its hooks get a clean environment', async () => {
     delete process.env['HEPHY_TEST_SECRET'];
     delete process.env['GIT_TRACE'];
   }
+});
+
+test('a stranger cannot make us read gigabytes: the connection is cut after the answer', async () => {
+  service.handlers.authorize = () => ({ ok: false, status: 401, message: 'who are you?' });
+  const socket = connect(service.port, '127.0.0.1');
+  const closed = Promise.withResolvers<void>();
+  socket.on('close', () => closed.resolve());
+  socket.on('error', () => socket.destroy());
+  socket.write(
+    'POST /shop.git/git-receive-pack HTTP/1.1\r\nHost: git\r\nContent-Length: 4000000000\r\n' +
+      'Content-Type: application/x-git-receive-pack-request\r\n\r\n',
+  );
+  const piece = Buffer.alloc(256 * 1024);
+  const send = (): void => {
+    while (socket.writable && socket.write(piece));
+  };
+  socket.on('drain', send);
+  send();
+  await closed.promise;
+  // What the kernel's buffers took on top of the one megabyte that is read.
+  expect(socket.bytesWritten).toBeLessThan(64 * 1024 * 1024);
 });
