@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { defaultCacheDir } from '../../apps/cli/src/base-image.ts';
+import { defaultCacheDir } from '../../apps/cli/src/cache-directory.ts';
 import { createBuildah, makeDebianBase } from './debian-base.ts';
 import type { Buildah } from './debian-base.ts';
 

@@ -8,7 +8,8 @@ import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach } from 'vitest';
 import { z } from 'zod';
-import { defaultCacheDir, seedBaseImage } from '../../apps/cli/src/base-image.ts';
+import { seedBaseImage } from '../../apps/cli/src/base-image.ts';
+import { defaultCacheDir } from '../../apps/cli/src/cache-directory.ts';
 import { createWorkTree, type WorkTree } from './git-client.ts';
 import {
   logTail,

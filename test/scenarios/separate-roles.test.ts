@@ -1,6 +1,7 @@
 /** Receiver, two workers, publisher and API as processes of their own, on PostgreSQL, Redis and a registry. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { defaultCacheDir, seedBaseImage } from '../../apps/cli/src/base-image.ts';
+import { seedBaseImage } from '../../apps/cli/src/base-image.ts';
+import { defaultCacheDir } from '../../apps/cli/src/cache-directory.ts';
 import { startGate, type Gate } from '../parts/gate.ts';
 import { runGitClient, startGitClient, type WorkTree } from '../parts/git-client.ts';
 import { showLogOnFailure } from '../parts/hephy.ts';

@@ -9,7 +9,8 @@ import type { RegistryClient } from '@hephy/registry';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startRegistry } from '../../../test/parts/registry.ts';
 import type { TestRegistry } from '../../../test/parts/registry.ts';
-import { defaultCacheDir, seedBaseImage } from './base-image.ts';
+import { seedBaseImage } from './base-image.ts';
+import { defaultCacheDir } from './cache-directory.ts';
 import type { BaseImage } from './base-image.ts';
 import { readElfMachine } from './base-image/architectures.ts';
 

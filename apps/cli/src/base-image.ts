@@ -41,8 +41,6 @@ export interface BaseImage {
   readonly platforms: readonly { readonly platform: string; readonly digest: string }[];
 }
 
-export { defaultCacheDir } from './cache-directory.ts';
-
 /** Puts the base image into the registry. The same packages give the same digests, and what is there
  *  already is not sent again. */
 export async function seedBaseImage(input: BaseImageInput): Promise<BaseImage> {
