@@ -36,7 +36,7 @@ function script(values: { folder: string; diffId: string; buildSeconds: number }
   const { folder, diffId, buildSeconds } = values;
   return `#!/bin/bash
 set -eu
-now() { echo "bench $1 $(date +%s%3N)"; }
+now() { echo "bench $1 $((\${EPOCHREALTIME/[.,]/} / 1000))"; }
 mode= platform= destination= digest_file=
 for word; do
   case $word in

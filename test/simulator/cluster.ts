@@ -176,7 +176,7 @@ function handlerOf(
       case 'preflight':
         return runPreflight(message.step, { ...deps, driver });
       case 'platform':
-        return runPlatformBuild(message.step, { ...deps, driver });
+        return runPlatformBuild(message.step, { ...deps, driver, wait });
       case 'publication':
         return publishImage(message.step, publishing);
       case 'delivery':

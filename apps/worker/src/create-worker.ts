@@ -18,6 +18,7 @@ export interface WorkerDeps extends Omit<HoldDeps, 'shutdown' | 'queue' | 'recor
   readonly connection: RedisConnection;
   /** Platform builds at once in this process. */
   readonly platformBuilds: number;
+  readonly wait: (milliseconds: number, signal: AbortSignal) => Promise<void>;
 }
 
 const reconcileEveryMs = 2_000;

@@ -18,7 +18,11 @@ import { builderSpec } from './builder-spec.ts';
 export interface PlatformBuildDeps extends HoldDeps {
   readonly records: HoldDeps['records'] & Pick<BuildRecords, 'readBuild' | 'appendLog'>;
   readonly driver: Driver;
+  readonly wait: (milliseconds: number, signal: AbortSignal) => Promise<void>;
 }
+
+/** So that clearing up does not compete with the publication, for which somebody waits. */
+const clearAfterMs = 1_000;
 
 /**
  * Carries one attempt of a platform build from start to its recorded outcome. Whoever runs it second adopts what the
@@ -46,7 +50,16 @@ export async function runPlatformBuild(step: Step, deps: PlatformBuildDeps): Pro
   // It may still run: the attempt also ends when we fail to follow it. On a full disk a cancel cannot be noted; what
   // frees the disk must not wait for that.
   await deps.driver.cancel(spec.name).catch(deps.onError);
-  await deps.driver.cleanUp(spec.name);
+  clearLater(spec.name, deps).catch(deps.onError);
+}
+
+/** Not awaited: the next platform build takes this one's place at once. A worker that leaves leaves it to the sweep. */
+async function clearLater(
+  name: string,
+  { driver, wait, shutdown }: PlatformBuildDeps,
+): Promise<void> {
+  await wait(clearAfterMs, shutdown).catch(() => undefined);
+  if (!shutdown.aborted) await driver.cleanUp(name);
 }
 
 /** Stores the log while the builder runs, and answers its outcome; on `stop`, cancels it first. */

@@ -37,7 +37,7 @@ export async function* followOutput(
         cursor = entry.seq;
         ended ||= isEnd(entry);
       }
-      if (entries.length > 0) continue;
+      if (entries.length === pageSize || (ended && entries.length > 0)) continue;
       if (ended) return;
       await bell.rung();
     }

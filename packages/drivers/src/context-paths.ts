@@ -14,8 +14,10 @@ export async function findContextPaths(
   asked: { readonly contextPath: string; readonly dockerfilePath: string },
 ): Promise<ContextPaths> {
   const root = await realpath(top);
-  const contextDirectory = await resolveBelow(root, asked.contextPath);
-  const dockerfilePath = await resolveBelow(root, asked.dockerfilePath);
+  const [contextDirectory, dockerfilePath] = await Promise.all([
+    resolveBelow(root, asked.contextPath),
+    resolveBelow(root, asked.dockerfilePath),
+  ]);
   if (!contextDirectory) return refused(asked.contextPath);
   if (!dockerfilePath) return refused(asked.dockerfilePath);
   for (const ignoreFile of ['.containerignore', '.dockerignore']) {

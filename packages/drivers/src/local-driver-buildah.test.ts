@@ -1,5 +1,5 @@
 /** The local driver with what it is for: buildah, a registry, and Dockerfiles. */
-import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -22,7 +22,8 @@ beforeAll(async () => {
   folder = await mkdtemp(path.join(tmpdir(), 'hephy-buildah-'));
   registry = await startRegistry();
   await pushShellBase(`${registry.host}/library/shell:latest`);
-  const registriesConfPath = path.join(folder, 'registries.conf');
+  const registriesConfPath = path.join(folder, 'buildah', 'registries.conf');
+  await mkdir(path.dirname(registriesConfPath));
   const mirrors = [{ from: 'docker.io', to: registry.host, insecure: true }];
   await writeFile(registriesConfPath, renderRegistriesConf({ mirrors, plainRegistries: [] }));
   sources = createDirectorySourceStore({ directory: path.join(folder, 'sources') });
@@ -31,7 +32,7 @@ beforeAll(async () => {
     sources,
     commandsFor: (input) => buildahCommands(input, { registriesConfPath, plainRegistries: [] }),
     programs: ['buildah'],
-    readable: [registriesConfPath],
+    readable: [path.dirname(registriesConfPath)],
     machinePlatform: 'linux/amd64',
     environment: { PATH: process.env['PATH'] ?? '' },
     maxLogBytes: 2 ** 20,

@@ -202,6 +202,13 @@ test('a foreign platform passes with a warning if nodes need not be native', asy
   });
 });
 
+test('a folder with spaces, a backslash and a percent sign in its name holds builders', async () => {
+  const driver = parts.openDriver({ directory: path.join(parts.folder, 'my \\ 100%', 'builders') });
+  const spec = await parts.specOf({ Dockerfile: 'echo built' });
+  expect(await build(spec, driver)).toMatchObject({ ok: true });
+  await driver.cleanUp(spec.name);
+});
+
 test('fifty builders at once all end, each started once', async () => {
   const specs = await Promise.all(
     Array.from({ length: 50 }, (_, index) => parts.specOf({ Dockerfile: `echo ${index}` })),

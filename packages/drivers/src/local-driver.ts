@@ -33,7 +33,7 @@ export interface LocalDriverOptions {
   readonly commandsFor: CommandsFor;
   /** Programs that the commands need, below `/usr` or `/bin`. */
   readonly programs: readonly string[];
-  /** Files that the commands read, beside the machine's programs: registries.conf, credentials. */
+  /** Directories that the commands read, beside the machine's programs: of registries.conf and credentials. */
   readonly readable: readonly string[];
   /** Such as `linux/amd64`. */
   readonly machinePlatform: string;
@@ -53,14 +53,14 @@ export function createLocalDriver(options: LocalDriverOptions): Driver {
   const at = (name: string): BuilderDirectory => builderDirectory(directory, name);
   let containment: Promise<Containment> | undefined;
   const contain = (): Promise<Containment> =>
-    (containment ??= findContainment(path.join(directory, '.hull'), environment));
+    (containment ??= findContainment({ directory, read: options.readable, environment }));
   const cacheOf = (spec: KeptSpec): string => cacheDirectory(directory, spec);
 
   return {
     preflight: (input) =>
       checkMachine(input, {
         platform: options.machinePlatform,
-        programs: [...options.programs, 'bash', 'tar', 'timeout', 'flock', 'unshare'],
+        programs: [...options.programs, 'bash', 'tar', 'flock', 'unshare'],
         searchPath: environment.PATH,
       }),
 

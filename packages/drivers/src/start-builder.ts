@@ -3,26 +3,22 @@
  * the `starter` link first is the builder, and the others throw theirs away. Killed at any line before that, nothing has
  * been started; at any line after it, the builder goes on by itself.
  */
-import { spawn } from 'node:child_process';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { failureOf, type Failure } from '@hephy/core';
 import type { SourceStore } from '@hephy/source';
 import { replaceFile, type BuilderDirectory } from './builder-directory.ts';
-import { builderScript } from './builder-script.ts';
+import { startClaim, type Claim } from './claim.ts';
 import type { BuilderCommand, CommandsFor } from './commands.ts';
 import type { Containment } from './containment.ts';
 import { findContextPaths } from './context-paths.ts';
 import type { BuilderSpec } from './driver.ts';
-import { unpackSource } from './unpack-source.ts';
 
 export interface StartDeps {
   readonly sources: Pick<SourceStore, 'open'>;
   readonly commandsFor: CommandsFor;
   readonly environment: Readonly<Record<string, string>>;
   readonly containment: () => Promise<Containment>;
-  /** Files that the commands read, beside the machine's programs. */
-  readonly readable: readonly string[];
   /** Where the cache of the app for the platform lies. */
   readonly cacheOf: (spec: BuilderSpec) => string;
   readonly maxLogBytes: number;
@@ -41,12 +37,16 @@ export async function startBuilder(
   const start = path.join(builder.path, `start-${id}`);
   let started = false;
   try {
-    await mkdir(builder.scratch, { recursive: true, mode: 0o700 });
-    await replaceFile(builder.spec, JSON.stringify(spec), id);
-    await mkdir(start);
-    const failure = await prepare({ spec, builder, start }, deps);
-    if (failure) return { ok: false, failure };
-    started = await claim({ spec, builder, start }, deps);
+    await Promise.all([
+      mkdir(builder.scratch, { recursive: true, mode: 0o700 }),
+      mkdir(path.join(start, 'context'), { recursive: true }),
+      mkdir(path.join(start, 'commands'), { recursive: true }),
+      mkdir(path.dirname(deps.cacheOf(spec)), { recursive: true, mode: 0o700 }),
+      replaceFile(builder.spec, JSON.stringify(spec), id),
+    ]);
+    const answer = await startOnce({ spec, builder, start }, deps);
+    if (typeof answer !== 'boolean') return { ok: false, failure: answer };
+    started = answer;
     return { ok: true, adopted: !started };
   } finally {
     if (!started) await rm(start, { recursive: true, force: true });
@@ -59,77 +59,60 @@ interface Start {
   readonly start: string;
 }
 
-async function prepare(
+/** Answers whether we are the one that started it, or why nobody can. */
+async function startOnce(
   { spec, builder, start }: Start,
   deps: StartDeps,
-): Promise<Failure | undefined> {
+): Promise<boolean | Failure> {
   const context = path.join(start, 'context');
-  const { source, platform, timeLimitMs } = spec;
-  const failure = await unpackSource({ source, directory: context, timeoutMs: timeLimitMs }, deps);
-  if (failure) return { ...failure, platform };
-  const paths = await findContextPaths(context, spec);
-  if (!paths.ok) return failureOf('BuildFailed', { platform, detail: paths.problem });
-  const commands = deps.commandsFor({
-    ...spec,
-    contextDirectory: paths.contextDirectory,
-    dockerfilePath: paths.dockerfilePath,
-    digestFile: builder.digest,
-    scratchDirectory: builder.scratch,
-    cacheDirectory: builder.cache,
-  });
-  await writeCommands(path.join(start, 'commands'), commands);
-  return undefined;
+  const claim = await openClaim({ spec, builder, start }, deps);
+  try {
+    const { source, platform, timeLimitMs } = spec;
+    const failure = await claim.unpack(deps.sources.open(source), timeLimitMs);
+    if (failure) return { ...failure, platform };
+    const paths = await findContextPaths(context, spec);
+    if (!paths.ok) return failureOf('BuildFailed', { platform, detail: paths.problem });
+    const commands = deps.commandsFor({
+      ...spec,
+      contextDirectory: paths.contextDirectory,
+      dockerfilePath: paths.dockerfilePath,
+      digestFile: builder.digest,
+      scratchDirectory: builder.scratch,
+      cacheDirectory: builder.cache,
+    });
+    await writeCommands(path.join(start, 'commands'), commands);
+    return await claim.go();
+  } finally {
+    await claim.leave();
+  }
 }
 
 /** One file for each, in order: its environment, an empty string, its words; NUL ends each of them. */
 async function writeCommands(folder: string, commands: readonly BuilderCommand[]): Promise<void> {
-  await mkdir(folder);
-  for (const [position, { phase, argv, environment }] of commands.entries()) {
+  const write = ({ phase, argv, environment }: BuilderCommand, position: number): Promise<void> => {
     const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
     const words = [...variables, '', ...argv];
     const name = `${String(position).padStart(2, '0')}-${phase}`;
-    await writeFile(path.join(folder, name), words.map((word) => `${word}\0`).join(''));
-  }
+    return writeFile(path.join(folder, name), words.map((word) => `${word}\0`).join(''));
+  };
+  await Promise.all(commands.map(write));
 }
 
-/** Answers whether we are the one that started it. */
-async function claim({ spec, builder, start }: Start, deps: StartDeps): Promise<boolean> {
+async function openClaim({ spec, builder, start }: Start, deps: StartDeps): Promise<Claim> {
   const cache = deps.cacheOf(spec);
-  await mkdir(path.dirname(cache), { recursive: true, mode: 0o700 });
   const containment = await deps.containment();
-  const child = spawn(
-    'bash',
-    [
-      builderScript,
-      'claim',
+  return startClaim({
+    directory: builder.path,
+    environment: deps.environment,
+    words: [
       start,
       String(spec.timeLimitMs / 1000),
       String(Math.max(1, Math.ceil(deps.maxLogBytes / 1024))),
       cache,
-      ...containment.wrap({
-        read: deps.readable,
+      ...(await containment.wrap({
+        table: path.join(start, 'mounts'),
         write: [builder.path, path.dirname(cache)],
-      }),
+      })),
     ],
-    { cwd: builder.path, env: deps.environment, detached: true, stdio: ['ignore', 'pipe', 'pipe'] },
-  );
-  const said = await Promise.all([read(child.stdout), read(child.stderr), spawned(child)]);
-  child.unref();
-  if (said[0] === 'started\n') return true;
-  if (said[0] === 'taken\n') return false;
-  throw new Error(`builder ${spec.name} could not be started: ${said[0]}${said[1]}`);
-}
-
-function spawned(child: ReturnType<typeof spawn>): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  child.once('spawn', resolve);
-  child.once('error', reject);
-  return promise;
-}
-
-/** All of a stream's text: the script closes it once it has said whose the builder is. */
-async function read(stream: NodeJS.ReadableStream): Promise<string> {
-  let text = '';
-  for await (const bytes of stream) text += String(bytes);
-  return text;
+  });
 }

@@ -28,7 +28,7 @@ interface BuildSignalsOptions {
 }
 
 /** Signals of one build are at least this far apart: a builder's log may grow a thousand times in a second. */
-const pauseMs = 20;
+const pauseMs = 50;
 const lookMs = 1_000;
 
 const channelOf = (buildId: string): string => `hephy:build:${buildId}`;

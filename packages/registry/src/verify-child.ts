@@ -46,7 +46,7 @@ export async function verifyChild(
   deps: RegistryDeps,
 ): Promise<({ ok: true } & VerifiedChild) | Refused> {
   return refusedAsValue(async () => {
-    const image = await readImage(child, deps);
+    const [image, pushed] = await Promise.all([readImage(child, deps), checkTag(child, deps)]);
     if (!image.ok) return image;
     const { descriptor, bytes, config } = image;
     const configPlatform = await readConfigPlatform({ ...child, config }, deps);
@@ -59,7 +59,6 @@ export async function verifyChild(
       const what = `the image built for ${child.platform} says ${found} in its config`;
       return refuse('PlatformMismatch', `${what} (${child.repository}@${child.digest})`);
     }
-    const pushed = await checkTag(child, deps);
     return pushed.ok ? { ok: true, descriptor, bytes, configPlatform: platform } : pushed;
   });
 }

@@ -71,7 +71,8 @@ async function untilNothingBuilds({ connections }: RunningService): Promise<void
 /** Layers of images may belong to users of a namespace, when root did not build them. */
 async function removeFolder(folder: string, { path }: ServiceProcess): Promise<void> {
   const environment = { PATH: path };
-  const contain = (): Promise<Containment> => findContainment(join(folder, '.hull'), environment);
+  const contain = (): Promise<Containment> =>
+    findContainment({ directory: folder, read: [], environment });
   await removeTree(folder, { contain, environment });
 }
 

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import {
   connectRedis,
   createBuildSignals,
@@ -93,6 +94,8 @@ export async function connect(
     producer,
     newRedis: redis,
     repeat: (everyMs: number, callback: () => unknown) => repeat(everyMs, callback, onError),
+    wait: (milliseconds: number, signal: AbortSignal): Promise<void> =>
+      setTimeout(milliseconds, undefined, { signal }),
     leaseMs,
   };
 }

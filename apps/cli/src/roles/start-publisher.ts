@@ -1,4 +1,3 @@
-import { setTimeout } from 'node:timers/promises';
 import { createPublisher, createReleaseRegistry } from '@hephy/publisher';
 import { createRegistryClient } from '@hephy/registry';
 import { createUrlGuard, createWebhookHook } from '@hephy/release';
@@ -26,7 +25,6 @@ export function startPublisher(connections: Connections): void {
     registry: createReleaseRegistry(client, now),
     hook: createWebhookHook({ guard, now }),
     readHook: (appId) => apps.readHook(appId),
-    wait: (milliseconds, signal) => setTimeout(milliseconds, undefined, { signal }),
     connection: newRedis('worker'),
     concurrency: settings.publisherConcurrency,
   });

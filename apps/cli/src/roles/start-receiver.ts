@@ -1,5 +1,4 @@
 import type { AddressInfo } from 'node:net';
-import { setTimeout } from 'node:timers/promises';
 import { zeroSha } from '@hephy/git';
 import { createReceiver } from '@hephy/receiver';
 import { createDirectorySourceStore } from '@hephy/source';
@@ -26,7 +25,6 @@ export async function startReceiver(connections: Connections, path: string): Pro
     acceptPush: (push) => pushes.acceptPush(push),
     markRefMoved: (buildId, at) => pushes.markRefMoved(buildId, at),
     listUnmovedRefs: async (appId) => (await pushes.listUnmovedRefs(appId)).map(refToMove),
-    wait: (milliseconds, signal) => setTimeout(milliseconds, undefined, { signal }),
     subscribe: (buildId, callback) => follow(connections, { buildId, callback }),
     answerHealth: createHealthListener(connections.health),
   });

@@ -21,7 +21,7 @@ export async function startWorker(connections: Connections, path: string): Promi
     sources,
     commandsFor: (input) => buildahCommands(input, { ...files, plainRegistries }),
     programs: ['buildah'],
-    readable: Object.values(files),
+    readable: [dataPath(connections, 'buildah')],
     machinePlatform: machinePlatformOf(process.arch),
     environment: { PATH: path },
     maxLogBytes,
@@ -40,8 +40,8 @@ export async function startWorker(connections: Connections, path: string): Promi
 }
 
 async function warnIfUncontained(connections: Connections, path: string): Promise<void> {
-  const hull = join(dataPath(connections, 'builders'), '.hull');
-  const { contained } = await findContainment(hull, { PATH: path });
+  const directory = dataPath(connections, 'builders');
+  const { contained } = await findContainment({ directory, read: [], environment: { PATH: path } });
   if (contained) return;
   connections.log.warn(
     {},
