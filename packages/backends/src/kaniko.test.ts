@@ -1,0 +1,280 @@
+import { expect, test } from 'vitest';
+import { parseKanikoConfig, type KanikoConfig, type KanikoSettings } from './kaniko-config.ts';
+import { kanikoContainer, type KanikoInput } from './kaniko.ts';
+
+const input: KanikoInput = {
+  platform: 'linux/arm64',
+  contextDirectory: '/workspace',
+  contextPath: '.',
+  dockerfilePath: 'Dockerfile',
+  target: null,
+  buildArgs: {},
+  labels: {},
+  destination: 'registry.example.com/team/shop:b-1-web-linux-arm64-a1',
+  noCache: false,
+  digestFile: '/dev/termination-log',
+};
+const image = 'registry.example.com/kaniko:v1.27.5';
+
+function configOf(settings: Partial<KanikoSettings> = {}): KanikoConfig {
+  const parsed = parseKanikoConfig({ image, version: '1.27.5', ...settings });
+  if (!parsed.ok) throw new Error(parsed.problems.join('; '));
+  return parsed.config;
+}
+
+interface Asked {
+  readonly input?: Partial<KanikoInput>;
+  readonly settings?: Partial<KanikoSettings>;
+}
+
+function containerOf({ input: asked, settings }: Asked) {
+  return kanikoContainer({ ...input, ...asked }, configOf(settings));
+}
+
+/** What a setting, or something that the build asks for, adds to the arguments of a plain build, and what it takes away. */
+function difference(asked: Asked) {
+  const plain = kanikoContainer(input, configOf()).args;
+  const changed = containerOf(asked).args;
+  return {
+    added: changed.filter((argument) => !plain.includes(argument)),
+    gone: plain.filter((argument) => !changed.includes(argument)),
+  };
+}
+
+test('a plain build pushes the one tag of its attempt, and reports the digest', () => {
+  expect(kanikoContainer(input, configOf())).toEqual({
+    image,
+    args: [
+      '--context=dir:///workspace',
+      '--dockerfile=/workspace/Dockerfile',
+      '--destination=registry.example.com/team/shop:b-1-web-linux-arm64-a1',
+      '--digest-file=/dev/termination-log',
+      '--cache=false',
+      '--snapshot-mode=full',
+      '--force',
+      '--skip-push-permission-check',
+      '--ignore-path=/product_uuid',
+      '--push-retry=3',
+      '--image-download-retry=3',
+      '--image-fs-extract-retry=2',
+      '--log-format=text',
+    ],
+    environment: { FF_KANIKO_OCI_SCRATCH_BASE: 'true' },
+  });
+});
+
+test.each<[string, Asked, string[]]>([
+  ['a target', { input: { target: 'final' } }, ['--target=final']],
+  ['a target that CSV would split', { input: { target: 'a,"b"' } }, ['--target="a,""b"""']],
+  [
+    'a context below the top',
+    { input: { contextPath: './services//web/', dockerfilePath: 'deploy/web.Dockerfile' } },
+    ['--context=dir:///workspace/services/web', '--dockerfile=/workspace/deploy/web.Dockerfile'],
+  ],
+  [
+    'a folder named as a protocol',
+    { input: { contextPath: 'git://a' } },
+    ['--context=dir:///workspace/git:/a'],
+  ],
+  [
+    'a node of another platform',
+    { input: { foreignNode: true } },
+    ['--custom-platform=linux/arm64'],
+  ],
+  [
+    'a variant, which no node label tells',
+    { input: { platform: 'linux/arm/v7' }, settings: { version: '1.27.6' } },
+    ['--custom-platform=linux/arm/v7'],
+  ],
+  [
+    'a cache per architecture',
+    { settings: { cacheRepository: '${REPOSITORY}/cache-${ARCH}' } },
+    ['--cache=true', '--cache-repo=registry.example.com/team/shop/cache-arm64'],
+  ],
+  [
+    'a cache in a folder',
+    { settings: { cacheRepository: 'oci:/cache/${OS}-${ARCH}' } },
+    ['--cache=true', '--cache-repo=oci:/cache/linux-arm64'],
+  ],
+  [
+    'no cache where there is one',
+    { input: { noCache: true }, settings: { cacheRepository: 'r.example/c/${ARCH}' } },
+    [],
+  ],
+  [
+    'zstd, in the format of the base before 1.28',
+    { settings: { compression: 'zstd', compressionLevel: 9 } },
+    ['--compression=zstd', '--compression-level=9'],
+  ],
+  [
+    'zstd, always in OCI from 1.28 on',
+    { settings: { compression: 'zstd', version: '1.28.0' } },
+    ['--compression=zstd', '--image-format=oci'],
+  ],
+  [
+    'gzip',
+    { settings: { compression: 'gzip', compressionLevel: 1 } },
+    ['--compression=gzip', '--compression-level=1'],
+  ],
+  [
+    'an image format',
+    { settings: { imageFormat: 'docker', version: '1.28.3' } },
+    ['--image-format=docker'],
+  ],
+  ['a snapshot mode', { settings: { snapshotMode: 'redo' } }, ['--snapshot-mode=redo']],
+  [
+    "a mirror of Docker Hub, under kaniko's own name of it",
+    { settings: { mirrors: [{ from: 'docker.io', to: 'mirror.example/hub', insecure: false }] } },
+    ['--registry-map=index.docker.io=mirror.example/hub', '--skip-default-registry-fallback'],
+  ],
+  [
+    'a mirror that nobody vouches for',
+    { settings: { mirrors: [{ from: 'quay.io', to: '10.0.0.1:5000/quay', insecure: true }] } },
+    [
+      '--registry-map=quay.io=10.0.0.1:5000/quay',
+      '--skip-default-registry-fallback',
+      '--insecure-registry=10.0.0.1:5000',
+      '--skip-tls-verify-registry=10.0.0.1:5000',
+    ],
+  ],
+  [
+    'registries that speak http',
+    { settings: { plainRegistries: ['registry.local:5000', 'docker.io'] } },
+    ['--insecure-registry=registry.local:5000', '--insecure-registry=index.docker.io'],
+  ],
+  [
+    'a destination on loopback',
+    { input: { destination: '127.0.0.1:5000/shop:b-1' } },
+    ['--destination=127.0.0.1:5000/shop:b-1', '--insecure-registry=127.0.0.1:5000'],
+  ],
+  [
+    'certificates',
+    {
+      settings: {
+        certificates: { 'docker.io': '/etc/ssl/hub.pem' },
+        clientCertificates: { 'r.example:5000': { certificate: '/tls/c.pem', key: '/tls/k.pem' } },
+      },
+    },
+    [
+      '--registry-certificate=index.docker.io=/etc/ssl/hub.pem',
+      '--registry-client-cert=r.example:5000=/tls/c.pem,/tls/k.pem',
+    ],
+  ],
+])('%s is told to the executor', (_, asked, added) => {
+  expect(difference(asked).added).toEqual(added);
+});
+
+test('a cache that is not wanted is not read either', () => {
+  const cacheRepository = 'registry.example.com/cache/${ARCH}';
+  expect(difference({ settings: { cacheRepository } }).gone).toEqual(['--cache=false']);
+  const { args, environment } = kanikoContainer(
+    { ...input, noCache: true },
+    configOf({ cacheRepository }),
+  );
+  expect(args.filter((argument) => argument.startsWith('--cache'))).toEqual(['--cache=false']);
+  expect(environment).not.toHaveProperty('FF_KANIKO_ROLLING_CACHE_KEY');
+});
+
+test('arguments and labels are one word each, byte for byte, whatever they hold', () => {
+  const value = `-x --y=z,a #1 'a' "b"\n second \${HOME} é`;
+  const { args } = kanikoContainer(
+    {
+      ...input,
+      buildArgs: { A: value, EMPTY: '' },
+      labels: { 'org.opencontainers.image.title': value },
+    },
+    configOf(),
+  );
+  expect(args).toEqual(
+    expect.arrayContaining([
+      `--build-arg=A=${value}`,
+      '--build-arg=EMPTY=',
+      `--label=org.opencontainers.image.title=${value}`,
+    ]),
+  );
+});
+
+test('a user value is never an option of its own', () => {
+  const evil = '--registry-map=docker.io=evil.example';
+  const { args } = kanikoContainer(
+    {
+      ...input,
+      target: evil,
+      buildArgs: { A: evil },
+      labels: { a: evil },
+      dockerfilePath: evil,
+      contextPath: evil,
+    },
+    configOf(),
+  );
+  expect(args).not.toContain(evil);
+  expect(args).toContain(`--dockerfile=/workspace/${evil}`);
+});
+
+test('what has no flag comes by the environment', () => {
+  const http1 = { FF_KANIKO_OCI_SCRATCH_BASE: 'true', FF_KANIKO_DISABLE_HTTP2: 'true' };
+  expect(containerOf({ input: { http1: true } }).environment).toEqual(http1);
+  expect(containerOf({ settings: { http1: true } }).environment).toEqual(http1);
+  expect(
+    containerOf({ settings: { imageFormat: 'docker', version: '1.28.0' } }).environment,
+  ).toEqual({});
+  expect(
+    containerOf({ settings: { cacheRepository: 'r.example/cache/${ARCH}' } }).environment,
+  ).toEqual({
+    FF_KANIKO_OCI_SCRATCH_BASE: 'true',
+    FF_KANIKO_ROLLING_CACHE_KEY: 'true',
+    FF_KANIKO_HASH_DIR_FRAMING: 'true',
+  });
+  expect(
+    containerOf({ settings: { telemetryUrl: 'http://spans:4318', version: '1.28.2' } }).environment,
+  ).toEqual({
+    FF_KANIKO_OCI_SCRATCH_BASE: 'true',
+    KANIKO_TELEMETRY_ENDPOINT: 'http://spans:4318',
+    KANIKO_TELEMETRY_OMIT_DOCKERFILE: 'true',
+  });
+});
+
+test.each([
+  ['registry.example.com:5000/kaniko:v1.27.5', 'registry.example.com:5000/kaniko:v1.27.5-debug'],
+  ['registry.example.com:5000/kaniko', 'registry.example.com:5000/kaniko:debug'],
+])('the debug image of %s is %s', (plain, debug) => {
+  expect(kanikoContainer(input, configOf({ image: plain, debug: true })).image).toBe(debug);
+});
+
+test('a platform that the executor would mislabel is not started', () => {
+  expect(() => kanikoContainer({ ...input, platform: 'linux/arm/v7' }, configOf())).toThrow(
+    /kaniko 1\.27\.5 writes a wrong architecture into images for linux\/arm\/v7/,
+  );
+});
+
+/** `executor --help` of 1.27.5. */
+const knownFlags = `
+annotation build-arg cache cache-copy-layers cache-dir cache-repo cache-run-layers cache-ttl
+cleanup compressed-caching compression compression-level context context-sub-path
+credential-helpers custom-platform destination digest-file dockerfile dryrun force
+force-build-metadata git help ignore-path ignore-var-run image-download-retry
+image-fs-extract-retry image-name-tag-with-digest-file image-name-with-digest-file insecure
+insecure-pull insecure-registry kaniko-dir label log-format log-timestamp materialize no-push
+no-push-cache oci-layout-path pre-cleanup preserve-context push-ignore-immutable-tag-errors
+push-retry registry-certificate registry-client-cert registry-map registry-mirror reproducible
+secret single-snapshot skip-default-registry-fallback skip-push-permission-check
+skip-tls-verify skip-tls-verify-pull skip-tls-verify-registry skip-unused-stages 
+snapshot-mode tar-path target use-new-run verbosity
+`;
+
+test('every flag is one that executor 1.27.5 knows', () => {
+  const { args } = kanikoContainer(
+    { ...input, target: 'final', foreignNode: true, buildArgs: { A: '1' }, labels: { a: '1' } },
+    configOf({
+      cacheRepository: 'oci:/cache/${ARCH}',
+      compression: 'zstd',
+      compressionLevel: 3,
+      mirrors: [{ from: 'docker.io', to: 'mirror.example', insecure: true }],
+      certificates: { 'r.example': '/ca.pem' },
+      clientCertificates: { 'r.example': { certificate: '/c.pem', key: '/k.pem' } },
+    }),
+  );
+  const known = new Set(knownFlags.split(/\s+/));
+  const names = args.map((argument) => /^--([a-z-]+)(?:=|$)/.exec(argument)?.[1] ?? argument);
+  expect(names.filter((name) => !known.has(name))).toEqual([]);
+});
