@@ -1,6 +1,7 @@
 /** `npm run bench [name …] [-- --markdown]`: measures, prints one table, and writes nothing into the repository. */
 import { cpus, loadavg } from 'node:os';
 import type { Figure } from './figure.ts';
+import { cancel } from './figures/cancel.ts';
 import { contextMemory } from './figures/context-memory.ts';
 import { hundredPushes } from './figures/hundred-pushes.ts';
 import { indexPublication } from './figures/index-publication.ts';
@@ -17,6 +18,7 @@ const figures: readonly Figure[] = [
   unchangedPush,
   hundredPushes,
   contextMemory,
+  cancel,
   startUp,
 ];
 

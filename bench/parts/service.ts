@@ -1,6 +1,10 @@
 /** The real service, as the scenarios start it, and what a figure asks it. */
 import { z } from 'zod';
-import { startGitClient, type WorkTree } from '../../test/parts/git-client.ts';
+import {
+  startGitClient,
+  type RunningGitClient,
+  type WorkTree,
+} from '../../test/parts/git-client.ts';
 import { startHephy, type Hephy } from '../../test/parts/hephy.ts';
 import { until } from '../../test/parts/until.ts';
 import { installFixedBuilder } from './fixed-builder.ts';
@@ -42,9 +46,13 @@ export async function settle(hephy: Hephy): Promise<void> {
   );
 }
 
+export function startPush({ path }: WorkTree): RunningGitClient {
+  return startGitClient(['push', 'deis', 'main'], { cwd: path });
+}
+
 /** `git push deis main`; throws what it printed when it fails. */
 export async function push(tree: WorkTree): Promise<PushTimes> {
-  const client = startGitClient(['push', 'deis', 'main'], { cwd: tree.path });
+  const client = startPush(tree);
   const accepted = client.seen('hephy-builder received').then(() => Date.now());
   const [acceptedAt, { exitCode, stderr }] = await Promise.all([
     accepted.catch(() => 0),

@@ -8,7 +8,7 @@ import { createApi } from './hephy.ts';
 import { startPostgres } from './postgres.ts';
 import { startRedis } from './redis.ts';
 import { startRegistry } from './registry.ts';
-import { processesWith, startServiceProcess, type ServiceProcess } from './service-process.ts';
+import { killProcessesWith, startServiceProcess, type ServiceProcess } from './service-process.ts';
 
 export type Role = 'receiver' | 'worker' | 'publisher' | 'api';
 
@@ -42,7 +42,7 @@ export async function startRoles(roles: readonly Role[]) {
   };
   const close = async (): Promise<void> => {
     await Promise.all(running.map(({ process }) => process.end('SIGKILL')));
-    for (const { pid } of await processesWith(folder)) process.kill(pid, 'SIGKILL');
+    await killProcessesWith(folder);
     await Promise.all([postgres.stop(), redis.stop(), registry.stop(), proxy.stop()]);
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   };

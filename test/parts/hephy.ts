@@ -13,6 +13,7 @@ import { defaultCacheDir } from '../../apps/cli/src/cache-directory.ts';
 import { createWorkTree, type WorkTree } from './git-client.ts';
 import {
   logTail,
+  killProcessesWith,
   processesWith,
   startServiceProcess,
   type MachineProcess,
@@ -132,7 +133,7 @@ export async function startHephy(options: HephyOptions = {}) {
     async close(): Promise<void> {
       await Promise.race([running.end('SIGTERM'), delay(30_000, undefined, { ref: false })]);
       await running.end('SIGKILL');
-      for (const { pid } of await processesWith(folder)) process.kill(pid, 'SIGKILL');
+      await killProcessesWith(folder);
       await rm(folder, { recursive: true, force: true, maxRetries: 5 });
     },
   };

@@ -13,8 +13,8 @@ export interface TestRedis {
   readonly url: string;
   /** Starts it again after `kill`, empty. */
   start(): Promise<void>;
-  /** `kill -9`: connections break, data is gone. */
-  kill(): Promise<void>;
+  /** `kill -9`, or the signal: connections break, data is gone. */
+  kill(signal?: NodeJS.Signals): Promise<void>;
   /** Stops it in its tracks (SIGSTOP): connections stay and nothing answers. */
   freeze(): void;
   thaw(): void;
@@ -39,10 +39,10 @@ export async function startRedis({ tcp = false } = {}): Promise<TestRedis> {
     await once(server, 'spawn');
     await untilAnswers(socketPath);
   };
-  const kill = async (): Promise<void> => {
+  const kill = async (signal: NodeJS.Signals = 'SIGKILL'): Promise<void> => {
     if (!server || server.exitCode !== null || server.signalCode !== null) return;
     const gone = once(server, 'exit');
-    server.kill('SIGKILL');
+    server.kill(signal);
     await gone;
   };
   await start();

@@ -82,6 +82,17 @@ export async function processesWith(text: string): Promise<MachineProcess[]> {
   return all.filter(({ command }) => command.includes(text));
 }
 
+/** Kills them; one that has ended since it was listed is fine. */
+export async function killProcessesWith(text: string): Promise<void> {
+  for (const { pid } of await processesWith(text)) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+    }
+  }
+}
+
 /** Empty for a process that has ended. */
 async function commandLine(pid: string): Promise<string> {
   const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');

@@ -200,14 +200,20 @@ test('a push over the limit, and a commit whose files are over the limit, are re
   const noise = randomBytes(3 * 1024 ** 2);
   await app.commit({ ...good, noise });
   const over = await push(app);
-  expect(over.stderr).toContain('remote: fatal: pack exceeds maximum allowed size');
-  expect(over.stderr).toContain('! [remote rejected] main -> main');
+  expect(over.stderr).toBe(
+    [
+      `To ${hephy.gitUrl}/huge.git`,
+      ' ! [remote rejected] main -> main (this push is larger than 2 MB; keep large files out of git, or let the operator raise HEPHY_MAX_PUSH_MB)',
+      `error: failed to push some refs to '${hephy.gitUrl}/huge.git'`,
+      '',
+    ].join('\n'),
+  );
   expect(over.exitCode).toBe(1);
   await app.git('update-ref', '-d', 'HEAD');
   await app.commit({ ...good, noise: '', zeros: Buffer.alloc(6 * 1024 ** 2) });
   const unpacked = await push(app);
   expect(unpacked.stderr).toMatch(
-    /! \[remote rejected\] main -> main \(the commit's files are too large: the limit is 4194304 bytes/,
+    /! \[remote rejected\] main -> main \(the commit's files are too large: the limit is 4194304 bytes; keep large files out of git, or let the operator raise HEPHY_MAX_SOURCE_MB\)/,
   );
   expect(unpacked.exitCode).toBe(1);
   expect(await hephy.builds('huge')).toEqual([]);

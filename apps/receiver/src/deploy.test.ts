@@ -79,6 +79,7 @@ async function makeDeps(): Promise<DeployDeps> {
     newId: () => `B${(ids += 1)}`,
     wait: (_milliseconds, signal) => delay(1, undefined, { signal }),
     onError: () => undefined,
+    health: { ready: () => Promise.resolve({ checks: { redis: 'ok' } }) },
     shutdown: new AbortController().signal,
   };
 }
@@ -185,6 +186,16 @@ test('a push that no worker takes is told so, and let go when its build is overd
   expect(lines).toContain(
     '       Build 1 waits: no worker is free, or none runs (hephy worker, hephy publisher)',
   );
+});
+
+test('a push whose build waits because Redis is away is told so', async () => {
+  const checks = { database: 'ok', redis: 'Redis is away' };
+  deps = { ...deps, health: { ready: () => Promise.resolve({ checks }) } };
+  const answer = push(zeroSha);
+  const told = 'waits: the service does not reach its redis; it goes on by itself when it does';
+  await until('the word', () => lines.some((line) => line.includes(told)));
+  await endBuild('succeeded');
+  expect(await answer).toEqual({ ref, ok: true });
 });
 
 test('a push that waits as the service stops is told that its build goes on, and does not cancel it', async () => {

@@ -17,6 +17,7 @@ import {
   type BuildPlan,
   type BuildRecord,
   type BuildRecords,
+  type Failure,
   type FollowOutputDeps,
   type SourceRef,
   type StepQueue,
@@ -27,7 +28,7 @@ import type { Pusher } from './authorize.ts';
 import { moveRef } from './move-refs.ts';
 import { patientRecords, patiently, type PatienceDeps } from './patient-records.ts';
 import { platformLabels } from './platform-labels.ts';
-import { watchOver } from './watch-over.ts';
+import { watchOver, type WatchDeps } from './watch-over.ts';
 
 export interface AcceptPush {
   (push: {
@@ -57,6 +58,7 @@ export interface DeployDeps extends PatienceDeps {
   readonly records: Pick<BuildRecords, 'readBuild' | 'readOutput' | 'requestCancel'>;
   readonly queue: Pick<StepQueue, 'askAdvance'>;
   readonly subscribe: FollowOutputDeps['subscribe'];
+  readonly health: WatchDeps['health'];
   readonly registry: string;
   readonly maxSourceBytes: number;
   readonly now: () => Date;
@@ -94,7 +96,7 @@ export async function deploy(input: DeployInput, deps: DeployDeps): Promise<RefA
     maxBytes: deps.maxSourceBytes,
     signal,
   });
-  if (!stored.ok) return { ref, ok: false, reason: describeFailure(stored.failure) };
+  if (!stored.ok) return { ref, ok: false, reason: sourceRefusal(stored.failure) };
   const accepted = await acceptBuild(input, stored.source, deps);
   if (!accepted.ok) {
     return { ref, ok: false, reason: `build ${accepted.runningNumber} of ${app.name} is running` };
@@ -114,6 +116,12 @@ export async function deploy(input: DeployInput, deps: DeployDeps): Promise<RefA
   } finally {
     signal.removeEventListener('abort', onLeave);
   }
+}
+
+function sourceRefusal(failure: Failure): string {
+  const why = describeFailure(failure);
+  if (failure.reason !== 'SourceTooLarge') return why;
+  return `${why}; keep large files out of git, or let the operator raise HEPHY_MAX_SOURCE_MB`;
 }
 
 function leftText(appName: string, number: number, { shutdown }: DeployDeps): string {

@@ -67,6 +67,7 @@ async function authorizePush(
     appId: app.id,
     deployRefs: deployRefs(deployApp(app)),
     maxInputBytes: deps.maxPackBytes,
+    tooLarge: `this push is larger than ${deps.maxPackBytes / 1024 ** 2} MB; keep large files out of git, or let the operator raise HEPHY_MAX_PUSH_MB`,
     context: { app, pusher },
   };
 }

@@ -10,15 +10,17 @@ export interface WatchDeps {
   readonly records: { readBuild(buildId: string): Promise<BuildRecord | undefined> };
   readonly wait: (milliseconds: number, signal: AbortSignal) => Promise<void>;
   readonly now: () => Date;
+  /** What this process itself cannot reach, by name: `ok`, or what is wrong, for the operator. */
+  readonly health: { ready(): Promise<{ readonly checks: Readonly<Record<string, string>> }> };
 }
 
 /**
- * What a waiting push cannot learn from its build: that no process works for it. Says so from time to time, and
- * resolves once the build is overdue; rejects when the signal aborts.
+ * What a waiting push cannot learn from its build: that no process works for it, or that none can. Says so from time to
+ * time, and resolves once the build is overdue; rejects when the signal aborts.
  */
 export async function watchOver(
   { buildId, write, signal }: { buildId: string; write: Write; signal: AbortSignal },
-  { records, wait, now }: WatchDeps,
+  { records, wait, now, health }: WatchDeps,
 ): Promise<void> {
   for (;;) {
     await wait(lookEveryMs, signal);
@@ -28,11 +30,17 @@ export async function watchOver(
     const { number, deadlineAt } = record.build;
     if (now().getTime() > deadlineAt.getTime() + patienceMs) return;
     if (waitsForSomebody(record, now())) {
-      await write(
-        `       Build ${number} waits: no worker is free, or none runs (hephy worker, hephy publisher)`,
-      );
+      const { checks } = await health.ready();
+      signal.throwIfAborted();
+      await write(`       Build ${number} waits: ${whyItWaits(checks)}`);
     }
   }
+}
+
+function whyItWaits(checks: Readonly<Record<string, string>>): string {
+  const [away] = Object.entries(checks).find(([, result]) => result !== 'ok') ?? [];
+  if (away === undefined) return 'no worker is free, or none runs (hephy worker, hephy publisher)';
+  return `the service does not reach its ${away}; it goes on by itself when it does again`;
 }
 
 type Write = (line: string) => Promise<void> | void;

@@ -4,8 +4,11 @@ import { Transform } from 'node:stream';
 import { callbackify } from 'node:util';
 import { boundedText } from './git-process.ts';
 import type { GitEnvironment } from './git-process.ts';
+import { drain } from './http-responses.ts';
+import type { GitHttpLimits } from './http-policy.ts';
 import type { GitLog } from './log.ts';
 import { serveWithNodeGitServer } from './node-git-server.ts';
+import { createPktLineReader, encodePktLine, flushPkt } from './pkt-line.ts';
 
 const maxStderrBytes = 16 * 1024;
 
@@ -21,8 +24,10 @@ export interface GitServiceRun {
   environment: GitEnvironment;
   request: IncomingMessage;
   response: ServerResponse;
-  endAfterAbortMs: number;
+  limits: Pick<GitHttpLimits, 'endAfterAbortMs' | 'drainBytes' | 'uploadIdleMs'>;
   log: GitLog;
+  /** The whole answer in place of git's, as soon as it is known. Only for git that answers in packet lines. */
+  overruled?: () => Buffer | undefined;
   /** The whole answer when git fails without a word. */
   silentFailure: () => Buffer;
   /** The end of an answer that git began and broke off. */
@@ -60,7 +65,7 @@ function adopt(child: ChildProcessWithoutNullStreams, run: GitServiceRun): Trans
   // git stopped reading (the pack is too large, say): what the client still sends goes nowhere.
   child.stdin.on('error', () => {
     run.request.unpipe();
-    run.request.resume();
+    drain(run.request, { maxBytes: run.limits.drainBytes, idleMs: run.limits.uploadIdleMs });
   });
   run.response.once('close', () => {
     if (run.response.writableFinished) return;
@@ -68,7 +73,7 @@ function adopt(child: ChildProcessWithoutNullStreams, run: GitServiceRun): Trans
     output.unpipe(answer);
     output.resume();
     child.stdin.destroy();
-    const timer = setTimeout(() => child.kill('SIGKILL'), run.endAfterAbortMs);
+    const timer = setTimeout(() => child.kill('SIGKILL'), run.limits.endAfterAbortMs);
     child.once('close', () => clearTimeout(timer));
   });
   return answer;
@@ -92,19 +97,50 @@ function watchExit(child: ChildProcessWithoutNullStreams, run: GitServiceRun): P
   return exited.promise;
 }
 
-/** git's answer, completed by ours when git fails; it ends after git has ended. */
+/** git's answer, completed by ours when git fails or is overruled; it ends after git has ended. */
 function answerOf(exited: Promise<GitExit>, run: GitServiceRun): Transform {
   let answered = false;
+  let instead: Buffer | undefined;
   const completion = async (): Promise<Buffer | undefined> => {
     const { exitCode } = await exited;
-    if (exitCode === 0) return undefined;
+    if (instead !== undefined || exitCode === 0) return instead;
     return answered ? run.brokenOff() : run.silentFailure();
   };
+  const pass = run.overruled ? passPackets(run.overruled, (answer) => (instead = answer)) : asItIs;
   return new Transform({
     transform(chunk: Buffer, _encoding, done) {
       answered = true;
-      done(null, chunk);
+      done(null, pass(chunk));
     },
     flush: callbackify(completion),
   });
+}
+
+const asItIs = (chunk: Buffer): Buffer => chunk;
+const nothing: Buffer = Buffer.alloc(0);
+
+/** Lets whole packets through until git ends its answer by a flush, or is overruled: ours then begins where a packet may. */
+function passPackets(
+  overruled: () => Buffer | undefined,
+  onOverruled: (answer: Buffer) => void,
+): (chunk: Buffer) => Buffer {
+  const reader = createPktLineReader();
+  let isOver = false;
+  return (chunk) => {
+    if (isOver) return nothing;
+    const answer = overruled();
+    if (answer !== undefined) {
+      isOver = true;
+      onOverruled(answer);
+      return nothing;
+    }
+    reader.push(chunk);
+    const packets: Buffer[] = [];
+    for (let step = reader.next(); step.kind === 'packet'; step = reader.next()) {
+      const { packet } = step;
+      isOver = packet.kind === 'flush';
+      packets.push(packet.kind === 'flush' ? flushPkt : encodePktLine(packet.bytes));
+    }
+    return Buffer.concat(packets);
+  };
 }

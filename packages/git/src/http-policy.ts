@@ -21,7 +21,10 @@ export type Authorization<Context> =
       ok: true;
       appId: string;
       deployRefs: readonly string[];
+      /** The largest pack that this push may send. */
       maxInputBytes: number;
+      /** Why a larger one is refused, for the pusher. */
+      tooLarge: string;
       context: Context;
     }
   | { ok: false; status: 401 | 403 | 404; message: string }

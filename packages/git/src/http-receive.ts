@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { ActiveReceiveHandle } from './active-receives.ts';
 import { runGitService } from './git-service.ts';
 import { cutWhenIdle, drain, setGitHeaders } from './http-responses.ts';
@@ -72,7 +73,7 @@ async function receive<Context>(
   }
   try {
     const shallow = await exchange.repositories.addShallowRoots(appId, asked.shallow);
-    const push = { active, asked, shallow };
+    const push = { active, asked, shallow, admitted };
     if (exchange.response.destroyed) return await finish(exchange, push, null);
     cutWhenIdle(exchange.request, exchange.limits.uploadIdleMs);
     runReceivePack(exchange, push);
@@ -88,11 +89,13 @@ interface RunningPush<Context> {
   asked: ReceiveRequest;
   /** The roots that were added for it. */
   shallow: readonly string[];
+  admitted: Admitted<Context>;
 }
 
 function runReceivePack<Context>(exchange: GitExchange<Context>, push: RunningPush<Context>): void {
   const { request, response, repositories, limits, log } = exchange;
-  const { active, asked } = push;
+  const { active, asked, admitted } = push;
+  const isTooLarge = watchPack(request, push);
   const failure = 'the git service could not take this push; push again';
   runGitService({
     service: 'receive-pack',
@@ -100,8 +103,10 @@ function runReceivePack<Context>(exchange: GitExchange<Context>, push: RunningPu
     environment: { ...repositories.environment, HEPHY_RECEIVE_ID: active.id },
     request,
     response,
-    endAfterAbortMs: limits.endAfterAbortMs,
+    limits,
     log,
+    overruled: () =>
+      isTooLarge() ? refusal(asked, { reasonOf: () => admitted.tooLarge, lines: [] }) : undefined,
     silentFailure: () => refusal(asked, { reasonOf: () => failure, lines: [failure] }),
     brokenOff: () =>
       asked.capabilities.includes('side-band-64k') ? encodePktLine(`\u0003${failure}\n`) : flushPkt,
@@ -115,6 +120,16 @@ function runReceivePack<Context>(exchange: GitExchange<Context>, push: RunningPu
       return finish(exchange, push, exitCode);
     },
   });
+}
+
+/** Whether more than the limit has come: git then refuses the push, in words that name neither limit nor remedy. */
+function watchPack<Context>(
+  request: IncomingMessage,
+  { asked, admitted }: RunningPush<Context>,
+): () => boolean {
+  let packBytes = asked.shallowBytes - asked.bytes;
+  request.on('data', (chunk: Buffer) => (packBytes += chunk.length));
+  return () => packBytes > admitted.maxInputBytes;
 }
 
 /** Tidies up after git and frees the repository for the next push. */

@@ -231,16 +231,6 @@ test('a policy that fails is an answer', async () => {
 });
 
 describe('limits', () => {
-  test('a pack that is too large is refused with its reason', async () => {
-    service.handlers.authorize = () => allow('large', { maxInputBytes: 1024 * 1024 });
-    const large = await createWorkTree(join(folder, 'large'));
-    await large.commit({ big: randomBytes(8 * 1024 * 1024) });
-    const result = await runGitClient(['push', service.url('large'), 'main'], { cwd: large.path });
-    expect(result.stderr).toContain('remote: fatal: pack exceeds maximum allowed size');
-    expect(result.stderr).toContain('! [remote rejected] main -> main (unpacker error)');
-    expect(result.exitCode).toBe(1);
-  });
-
   test('a tree with .. in a path is refused', async () => {
     const evil = await createWorkTree(join(folder, 'evil'));
     const git = (args: string[], input?: Buffer) =>

@@ -26,7 +26,7 @@ export async function serveUpload<Context>(
     environment: repositories.environment,
     request: replay(body.bytes),
     response,
-    endAfterAbortMs: limits.endAfterAbortMs,
+    limits,
     log,
     silentFailure: () => failure,
     brokenOff: () => Buffer.alloc(0),

@@ -28,6 +28,7 @@ test('a whole request is read: shallow lines, commands, capabilities, push optio
       capabilities: ['report-status', 'push-options', 'object-format=sha1', 'agent=git/2.39'],
       shallow: [sha('b')],
       shallowBytes: 53,
+      bytes: bytes.indexOf('PACK'),
       pushOptions: ['platform=linux/arm64', 'note=héllo'],
     },
   });

@@ -21,6 +21,8 @@ export interface ReceiveRequest {
   shallow: string[];
   /** How many bytes those lines have on the wire. */
   shallowBytes: number;
+  /** How many bytes all that comes before the pack has on the wire, those lines too. */
+  bytes: number;
   pushOptions: string[];
 }
 
@@ -46,6 +48,7 @@ export function createReceiveRequestReader(): ReceiveRequestReader {
     capabilities: [],
     shallow: [],
     shallowBytes: 0,
+    bytes: 0,
     pushOptions: [],
   };
   let section: 'commands' | 'options' | 'done' = 'commands';
@@ -69,6 +72,7 @@ export function createReceiveRequestReader(): ReceiveRequestReader {
         takeLine,
         isDone: () => section === 'done',
       });
+      request.bytes = packets.consumedBytes;
       if (step === 'done') return { kind: 'done', request };
       if (step !== 'more') return { kind: 'refused', message: step };
       if (pushedBytes < maxListBytes) return { kind: 'more' };

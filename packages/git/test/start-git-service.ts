@@ -55,6 +55,7 @@ export function allow(appName: string, overrides: object = {}): Authorization<Pu
     appId: `id-${appName}`,
     deployRefs: ['refs/heads/main'],
     maxInputBytes: 64 * 1024 * 1024,
+    tooLarge: 'this push is larger than 64 MB; keep large files out of git',
     context: { user: 'ada' },
     ...overrides,
   };

@@ -8,7 +8,8 @@ export function bullBoardQueues(options: {
   prefix?: string;
   onError: (error: Error) => void;
 }): { readonly queues: readonly Queue[]; close(): Promise<void> } {
-  const queues = queueKinds.map((kind) => openQueue(kind, options).on('error', options.onError));
+  const onError = options.connection.oncePerOutage(options.onError);
+  const queues = queueKinds.map((kind) => openQueue(kind, options).on('error', onError));
   return {
     queues,
     close: async () => {

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { Redis, type RedisOptions } from 'ioredis';
+import { watchOutages } from './once-per-outage.ts';
 
 type ConnectionOptions = Omit<RedisOptions, 'replyMapping'>;
 
@@ -18,6 +19,8 @@ const patienceMs = 1_000;
 export interface RedisConnection {
   readonly role: RedisRole;
   readonly redis: Redis;
+  /** Keeps back what was told already of the outage that lasts. */
+  oncePerOutage(onError: (error: Error) => void): (error: Error) => void;
   /** Waits until commands can be sent; throws after a second. */
   ready(): Promise<void>;
   /** Throws unless Redis answers within a second: for readiness. */
@@ -28,7 +31,7 @@ export interface RedisConnection {
 
 /**
  * Starts a connection that keeps coming back, at most 2 s apart, until it is closed. Answers before it is connected;
- * `onError` hears every failed try.
+ * `onError` hears once of each outage.
  */
 export function connectRedis(
   address: RedisAddress,
@@ -40,12 +43,14 @@ export function connectRedis(
     'url' in address
       ? new Redis(address.url, options)
       : new Redis({ ...options, path: address.socketPath });
-  // Each queue and each worker on the connection listens to it.
-  redis.setMaxListeners(0);
-  redis.on('error', onError);
+  // Each queue and each worker on the connection listens to it; to 0, which has no limit either, BullMQ would add.
+  redis.setMaxListeners(Infinity);
+  const oncePerOutage = watchOutages(redis);
+  redis.on('error', oncePerOutage(onError));
   return {
     role,
     redis,
+    oncePerOutage,
     ready: () => untilReady(redis),
     ping: async () => {
       await untilReady(redis);

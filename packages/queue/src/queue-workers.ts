@@ -52,7 +52,10 @@ export function startQueueWorkers(options: QueueWorkersOptions): QueueWorkers {
     atWork.add(work);
     await work.finally(() => atWork.delete(work));
   };
-  const workers = options.kinds.map((kind) => startWorker(kind, { ...options, handle }));
+  const onWorkerError = options.connection.oncePerOutage(options.onError);
+  const workers = options.kinds.map((kind) =>
+    startWorker(kind, { ...options, handle, onWorkerError }),
+  );
   return {
     close: async () => {
       const closed = Promise.all(workers.map((worker) => worker.close()));
@@ -76,9 +79,12 @@ async function callHandler(
 
 function startWorker(
   kind: QueueKind,
-  options: QueueWorkersOptions & { handle: (kind: QueueKind, data: unknown) => Promise<void> },
+  options: QueueWorkersOptions & {
+    handle: (kind: QueueKind, data: unknown) => Promise<void>;
+    onWorkerError: (error: Error) => void;
+  },
 ): Worker<unknown> {
-  const { onError, handle } = options;
+  const { onError, onWorkerError, handle } = options;
   const worker = new Worker<unknown>(queueNames[kind], (job) => handle(kind, job.data), {
     connection: options.connection.redis,
     prefix: options.prefix ?? defaultPrefix,
@@ -88,7 +94,7 @@ function startWorker(
     stalledInterval: 10_000,
     maxStalledCount: 20,
   });
-  worker.on('error', onError);
+  worker.on('error', onWorkerError);
   worker.on('failed', (job, cause) => {
     onError(new Error(`${queueNames[kind]}: ${job?.id ?? 'a QueueJob'} failed`, { cause }));
   });

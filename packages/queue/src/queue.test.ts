@@ -122,7 +122,7 @@ describe('the step queue', () => {
     expect(seen.steps[0]).toEqual(step);
   });
 
-  test('rejects soon while Redis is away or does not answer; the tolerant one reports and goes on', async () => {
+  test('rejects soon while Redis is away or does not answer; the tolerant one says so once and goes on', async () => {
     const queue = openStepQueue();
     await queue.addStep(step);
     redis.freeze();
@@ -134,7 +134,7 @@ describe('the step queue', () => {
     const patient = tolerant(queue, (error) => void reported.push(error));
     await patient.addStep(step);
     await patient.askAdvance({ buildId: 'b1', version: 3 });
-    expect(reported).toHaveLength(2);
+    expect(reported).toEqual([new Error('Redis is away')]);
   });
 });
 
@@ -261,4 +261,33 @@ test('all keys share one prefix, so that a Redis cluster keeps them in one slot'
   await queue.addStep(step);
   const keys = await connect('worker').redis.keys('*');
   expect(keys.filter((key) => !key.startsWith(`${defaultPrefix}:`))).toEqual([]);
+});
+
+test('an outage is told in a few lines, however long it is and however much is asked meanwhile', async () => {
+  const steps = openStepQueue();
+  const queue = tolerant(steps, onError);
+  const taken = work();
+  await queue.addStep(step);
+  await vi.waitFor(() => expect(taken.steps).toHaveLength(1), soon);
+  const { redis: watched } = connect('subscriber');
+  let tries = 0;
+  watched.on('reconnecting', () => (tries += 1));
+  await redis.kill();
+  await vi.waitFor(async () => {
+    await Promise.all(
+      Array.from({ length: 20 }, () => queue.askAdvance({ buildId: 'b1', version: 1 })),
+    );
+    expect(tries).toBeGreaterThan(4);
+  }, soon);
+  const outage = errors.map(String);
+  expect(outage).toContainEqual(expect.stringMatching(/ENOENT|ECONNREFUSED/));
+  expect(outage).toContainEqual(expect.stringContaining('Redis is away'));
+  expect(outage.length).toBeLessThan(20);
+
+  await redis.start();
+  await vi.waitFor(() => steps.addStep({ ...step, attempt: 2 }), soon);
+  await vi.waitFor(() => expect(taken.steps.length).toBeGreaterThan(1), soon);
+  errors.length = 0;
+  await redis.kill();
+  await vi.waitFor(() => expect(errors.length).toBeGreaterThan(0), soon);
 });

@@ -28,7 +28,10 @@ export function createStepQueue(options: {
   now: () => Date;
   onError: (error: Error) => void;
 }): ClosableStepQueue {
-  const queues = new Map(queueKinds.map((kind) => [kind, holdQueue(kind, options)]));
+  const onError = options.connection.oncePerOutage(options.onError);
+  const queues = new Map(
+    queueKinds.map((kind) => [kind, holdQueue(kind, { ...options, onError })]),
+  );
   const add = async (kind: QueueKind, job: NewQueueJob): Promise<void> => {
     const { jobId, delayMs = 0 } = job;
     await options.connection.ready();
@@ -103,13 +106,24 @@ function stepJobId({ buildId, kind, name, attempt }: Step): string {
 }
 
 /**
- * A queue that reports what it could not add, and goes on. The record is the truth: it says what has to run and when to
- * look again, and the reconciler asks from it. A caller that failed because Redis is away would only undo or repeat
- * work that is safely recorded.
+ * A queue that goes on where it cannot add, and reports why once until it can again. The record is the truth: it says
+ * what has to run and when to look again, and the reconciler asks from it. A caller that failed because Redis is away
+ * would only undo or repeat work that is safely recorded.
  */
 export function tolerant(queue: StepQueue, onError: (error: unknown) => void): StepQueue {
+  let told: string | undefined;
+  const tolerate = async (added: Promise<void>): Promise<void> => {
+    try {
+      await added;
+      told = undefined;
+    } catch (error) {
+      const words = String(error);
+      if (words !== told) onError(error);
+      told = words;
+    }
+  };
   return {
-    askAdvance: (ask) => queue.askAdvance(ask).catch(onError),
-    addStep: (step) => queue.addStep(step).catch(onError),
+    askAdvance: (ask) => tolerate(queue.askAdvance(ask)),
+    addStep: (step) => tolerate(queue.addStep(step)),
   };
 }
