@@ -19,6 +19,7 @@ const { version } = JSON.parse(
 const file = contextsFile(process.env);
 const write = (chunk: Uint8Array): void => void process.stdout.write(chunk);
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
+const complain = (line: string): void => void process.stderr.write(`${line}\n`);
 
 const hephy = new Command('hephy')
   .description('git push deis main, and one tag names a verified multi-architecture image.')
@@ -137,6 +138,14 @@ hephy
   .action((operation: string) =>
     credential(operation, { file, stdin: process.stdin, stdout: process.stdout }),
   );
+
+hephy
+  .command('fetch-source', { hidden: true })
+  .description("the first container of a builder's pod")
+  .action(async () => {
+    const { fetchSourceCommand } = await import('./commands/fetch-source.ts');
+    process.exitCode = await fetchSourceCommand(process.env, { print, complain });
+  });
 
 interface AppOption {
   readonly app?: string;

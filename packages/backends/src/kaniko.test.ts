@@ -59,7 +59,7 @@ test('a plain build pushes the one tag of its attempt, and reports the digest', 
       '--image-fs-extract-retry=2',
       '--log-format=text',
     ],
-    environment: { FF_KANIKO_OCI_SCRATCH_BASE: 'true' },
+    environment: { FF_KANIKO_COPY_AS_ROOT: 'true', FF_KANIKO_OCI_SCRATCH_BASE: 'true' },
   });
 });
 
@@ -212,15 +212,20 @@ test('a user value is never an option of its own', () => {
 });
 
 test('what has no flag comes by the environment', () => {
-  const http1 = { FF_KANIKO_OCI_SCRATCH_BASE: 'true', FF_KANIKO_DISABLE_HTTP2: 'true' };
+  const http1 = {
+    FF_KANIKO_COPY_AS_ROOT: 'true',
+    FF_KANIKO_OCI_SCRATCH_BASE: 'true',
+    FF_KANIKO_DISABLE_HTTP2: 'true',
+  };
   expect(containerOf({ input: { http1: true } }).environment).toEqual(http1);
   expect(containerOf({ settings: { http1: true } }).environment).toEqual(http1);
   expect(
     containerOf({ settings: { imageFormat: 'docker', version: '1.28.0' } }).environment,
-  ).toEqual({});
+  ).toEqual({ FF_KANIKO_COPY_AS_ROOT: 'true' });
   expect(
     containerOf({ settings: { cacheRepository: 'r.example/cache/${ARCH}' } }).environment,
   ).toEqual({
+    FF_KANIKO_COPY_AS_ROOT: 'true',
     FF_KANIKO_OCI_SCRATCH_BASE: 'true',
     FF_KANIKO_ROLLING_CACHE_KEY: 'true',
     FF_KANIKO_HASH_DIR_FRAMING: 'true',
@@ -228,6 +233,7 @@ test('what has no flag comes by the environment', () => {
   expect(
     containerOf({ settings: { telemetryUrl: 'http://spans:4318', version: '1.28.2' } }).environment,
   ).toEqual({
+    FF_KANIKO_COPY_AS_ROOT: 'true',
     FF_KANIKO_OCI_SCRATCH_BASE: 'true',
     KANIKO_TELEMETRY_ENDPOINT: 'http://spans:4318',
     KANIKO_TELEMETRY_OMIT_DOCKERFILE: 'true',

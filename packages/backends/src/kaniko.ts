@@ -139,6 +139,8 @@ function registryFlags({ destination }: KanikoInput, config: KanikoConfig): stri
 function environmentOf(input: KanikoInput, config: KanikoConfig): Record<string, string> {
   const { http1, imageFormat, telemetryUrl } = config;
   return {
+    // Else files of a plain COPY belong to the USER of the step, and not to root as everywhere else.
+    FF_KANIKO_COPY_AS_ROOT: 'true',
     ...((http1 || input.http1) && { FF_KANIKO_DISABLE_HTTP2: 'true' }),
     // `FROM scratch` has no format to take over: OCI, as everywhere else.
     ...(imageFormat !== 'docker' && { FF_KANIKO_OCI_SCRATCH_BASE: 'true' }),

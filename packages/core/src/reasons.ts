@@ -20,6 +20,12 @@ const user = (means: string, todo: string): ReasonFacts => ({
   means,
   todo,
 });
+const infrastructure = (retried: boolean, means: string, todo: string): ReasonFacts => ({
+  class: 'infrastructure',
+  retried,
+  means,
+  todo,
+});
 const registry = (retried: boolean, means: string, todo: string): ReasonFacts => ({
   class: 'registry',
   retried,
@@ -44,36 +50,87 @@ export const reasons = {
     'The files of the pushed commit are larger, unpacked, than the service takes.',
     'Take large files out of the repository, or ask the operator for a higher limit.',
   ),
-  BuilderMissing: {
-    class: 'infrastructure',
-    retried: false,
-    means: 'The program that builds images is not installed where the worker runs.',
-    todo: 'Run `hephy doctor` on that machine; it prints the command that installs what is missing.',
-  },
-  BuilderLost: {
-    class: 'infrastructure',
+  BaseImageUnavailable: user(
+    'An image that a FROM line names does not exist, is not readable, or lacks the platform.',
+    'Correct the FROM line that the message names, or drop the platform from the app; then push again.',
+  ),
+  OutOfMemory: {
+    class: 'user',
     retried: true,
-    means: 'The builder vanished without an exit code: it was killed, or its machine restarted.',
-    todo: 'Nothing at first: it is tried again. If it stays, look at the memory and the uptime of the machine.',
+    means:
+      'The build needed more memory than its builder is given. It is tried once more with more.',
+    todo: "Make the build smaller, or ask the operator for more memory for the app's builders.",
   },
-  DiskFull: {
-    class: 'infrastructure',
-    retried: false,
-    means: 'No space is left where sources, builds or images are kept.',
-    todo: 'Free space on the volume that the message names; then `hephy rebuild`.',
-  },
-  SourceUnavailable: {
-    class: 'infrastructure',
-    retried: true,
-    means: 'The tarball of the pushed commit could not be read, or its sha256 differs.',
-    todo: 'Check the source volume; then `hephy rebuild`, or push again.',
-  },
-  DeadlineExceeded: {
-    class: 'infrastructure',
-    retried: false,
-    means: 'The whole build did not end before its deadline, waiting included.',
-    todo: 'See `hephy builds` for what it waited for: too few workers, or a registry that does not answer.',
-  },
+  BuilderMissing: infrastructure(
+    false,
+    'The program that builds images is not installed where the worker runs, or the builder image lacks it.',
+    'Run `hephy doctor` on that machine; it prints the command that installs what is missing. In a cluster, correct the builder image.',
+  ),
+  BuilderLost: infrastructure(
+    true,
+    'The builder vanished without an exit code: it was killed, or its machine restarted.',
+    'Nothing at first: it is tried again. If it stays, look at the memory and the uptime of the machine.',
+  ),
+  BuilderNotStarted: infrastructure(
+    true,
+    'A node took the builder and could not start its containers: a Secret, a volume, the network or the container runtime failed.',
+    'See the message: the Secret that it names may have been deleted; else look at the container runtime of that node.',
+  ),
+  BuilderConflict: infrastructure(
+    true,
+    'A KubeJob of the name of this attempt exists already, and was made from another specification.',
+    'Nothing at first: the next attempt has another name. If it stays, two installations share the namespace: give each its own.',
+  ),
+  ImagePullFailed: infrastructure(
+    true,
+    'A node cannot pull the image of the builder: it does not exist, needs credentials, or its registry does not answer.',
+    "Check the builder image and its pull Secret in the operator's settings, and the way from the node to that registry.",
+  ),
+  NodesUnavailable: infrastructure(
+    false,
+    'There are nodes of that architecture, and none takes the builder: not ready, cordoned, tainted, or full.',
+    "Read the scheduler's words in the message; make a node ready, add one, or ask for less memory and CPU; then `hephy rebuild`.",
+  ),
+  NodeLost: infrastructure(
+    true,
+    'The node of the builder stopped answering, shut down, or was removed.',
+    'Nothing at first: it is tried again on a node that answers. If it stays, look at that node.',
+  ),
+  Evicted: infrastructure(
+    true,
+    'The builder had to leave its node, or was not let in: pressure on memory or disk, a drain, or a pod of higher priority.',
+    'Nothing at first: it is tried again. If it stays, give builders larger requests, or nodes of their own.',
+  ),
+  QuotaExceeded: infrastructure(
+    true,
+    "The namespace's ResourceQuota has no room for another builder.",
+    'Raise the quota that the message names, or run fewer builds at once.',
+  ),
+  AdmissionRefused: infrastructure(
+    false,
+    'The cluster refuses the builder: Pod Security, a LimitRange, a missing service account, or a policy.',
+    "Correct the rule that the message names, or the operator's settings of builders; then `hephy rebuild`.",
+  ),
+  ClusterUnavailable: infrastructure(
+    true,
+    'The API server of the cluster, or a controller that it needs, does not answer.',
+    'Check the control plane and the way to it; builders that run go on, and are adopted afterwards.',
+  ),
+  DiskFull: infrastructure(
+    false,
+    'No space is left where sources, builds or images are kept, or the builder used more than its limit of disk.',
+    'Free space on the volume that the message names, or raise the limit; then `hephy rebuild`.',
+  ),
+  SourceUnavailable: infrastructure(
+    true,
+    'The tarball of the pushed commit could not be read, or its sha256 differs.',
+    'Check the source volume; then `hephy rebuild`, or push again.',
+  ),
+  DeadlineExceeded: infrastructure(
+    false,
+    'The whole build did not end before its deadline, waiting included.',
+    'See `hephy builds` for what it waited for: too few workers, or a registry that does not answer.',
+  ),
   RegistryUnavailable: registry(
     true,
     'The registry did not answer, closed the connection, or answered 5xx, through all tries.',
@@ -181,54 +238,47 @@ export function failureOf(
   };
 }
 
+/** `where` is the platform and a space, or nothing. */
+const sentences: Readonly<Record<Reason, (where: string, failure: Failure) => string>> = {
+  BuildFailed: (where, { exitCode }) => `${where}exited ${exitCode ?? 'with an error'}`,
+  PlatformNotNative: (_, { platform }) =>
+    `this machine cannot build ${platform ?? 'that platform'} natively; add a node of that architecture, or set requireNativeNodes to false`,
+  TimeLimitExceeded: (where) => `${where}ran longer than its time limit`,
+  SourceTooLarge: () => "the commit's files are too large",
+  BaseImageUnavailable: (where) => `${where}base image cannot be used`,
+  OutOfMemory: (where) => `${where}ran out of memory`,
+  BuilderMissing: () => 'no image builder on the worker; run `hephy doctor` there',
+  BuilderLost: (where) => `${where}builder vanished without an exit code`,
+  BuilderNotStarted: (where) => `${where}builder could not be started on its node`,
+  BuilderConflict: (where) => `${where}builder of that name was made from another specification`,
+  ImagePullFailed: (where) => `${where}builder image cannot be pulled`,
+  NodesUnavailable: (where) => `no node takes the ${where}builder`,
+  NodeLost: (where) => `${where}builder lost its node`,
+  Evicted: (where) => `${where}builder had to leave its node`,
+  QuotaExceeded: (where) => `no room for the ${where}builder in the quota`,
+  AdmissionRefused: (where) => `the cluster refuses the ${where}builder`,
+  ClusterUnavailable: () => 'the cluster does not answer',
+  DiskFull: (where) => `${where}no space left`,
+  SourceUnavailable: () => 'the source of the commit cannot be read',
+  DeadlineExceeded: () => 'not finished before its deadline',
+  RegistryUnavailable: () => 'the registry does not answer',
+  RateLimited: () => 'the registry limits the rate (429)',
+  RegistryUnauthorized: () => 'the registry refused our credentials (401)',
+  PushDenied: () => 'the registry does not let us push (403)',
+  TagImmutable: () => 'the registry forbids moving the tag',
+  ManifestInvalid: () => 'the registry refused the manifest',
+  DigestMissing: (where) => `the registry does not have the digest that ${where}reported`,
+  DigestMismatch: (where) => `${where}digest does not match what the registry holds`,
+  PlatformMismatch: (where) => `${where}image is of another platform`,
+  MediaTypeConflict: (where) => `${where}image has a media type that the index may not hold`,
+  HookFailed: () => 'published, but the release hook failed',
+  HookRefused: () => 'published, but the release hook refused',
+  InternalError: () => 'internal error',
+};
+
 /** One sentence for the user: the thing that failed, and where. Without a full stop, so that it fits git's ref line. */
 export function describeFailure(failure: Failure): string {
   const where = failure.platform ? `${failure.platform} ` : '';
   const detail = failure.detail ? `: ${failure.detail}` : '';
-  switch (failure.reason) {
-    case 'BuildFailed':
-      return `${where}exited ${failure.exitCode ?? 'with an error'}${detail}`;
-    case 'PlatformNotNative':
-      return `this machine cannot build ${failure.platform ?? 'that platform'} natively; add a node of that architecture, or set requireNativeNodes to false`;
-    case 'TimeLimitExceeded':
-      return `${where}ran longer than its time limit${detail}`;
-    case 'SourceTooLarge':
-      return `the commit's files are too large${detail}`;
-    case 'BuilderMissing':
-      return `no image builder on the worker; run \`hephy doctor\` there${detail}`;
-    case 'BuilderLost':
-      return `${where}builder vanished without an exit code${detail}`;
-    case 'DiskFull':
-      return `${where}no space left${detail}`;
-    case 'SourceUnavailable':
-      return `the source of the commit cannot be read${detail}`;
-    case 'DeadlineExceeded':
-      return `not finished before its deadline${detail}`;
-    case 'RegistryUnavailable':
-      return `the registry does not answer${detail}`;
-    case 'RateLimited':
-      return `the registry limits the rate (429)${detail}`;
-    case 'RegistryUnauthorized':
-      return `the registry refused our credentials (401)${detail}`;
-    case 'PushDenied':
-      return `the registry does not let us push (403)${detail}`;
-    case 'TagImmutable':
-      return `the registry forbids moving the tag${detail}`;
-    case 'ManifestInvalid':
-      return `the registry refused the manifest${detail}`;
-    case 'DigestMissing':
-      return `the registry does not have the digest that ${where}reported${detail}`;
-    case 'DigestMismatch':
-      return `${where}digest does not match what the registry holds${detail}`;
-    case 'PlatformMismatch':
-      return `${where}image is of another platform${detail}`;
-    case 'MediaTypeConflict':
-      return `${where}image has a media type that the index may not hold${detail}`;
-    case 'HookFailed':
-      return `published, but the release hook failed${detail}`;
-    case 'HookRefused':
-      return `published, but the release hook refused${detail}`;
-    case 'InternalError':
-      return `internal error${detail}`;
-  }
+  return `${sentences[failure.reason](where, failure)}${detail}`;
 }

@@ -2,14 +2,22 @@
  * Sources as files: `<directory>/<first two digits>/<sha256>.tar`. A put writes to `<directory>/incoming/` and renames
  * when all bytes are on the disk, so a source is there whole or not at all, whoever is killed.
  */
-import { createHash, randomUUID, type Hash } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
-import { failureOf, type SourceRef } from '@hephy/core';
+import type { SourceRef } from '@hephy/core';
 import { checkedStream } from './checked-stream.ts';
-import { SourceDamaged, type PutResult, type SourceStore } from './source-store.ts';
+import { SourceDamaged, type SourceStore } from './source-store.ts';
+import {
+  diskFull,
+  isDiskFull,
+  readAtOnce,
+  tooLarge,
+  writeSource,
+  type FileHandle,
+} from './write-source.ts';
 
 const sourceFile = /^([0-9a-f]{64})\.tar$/;
 
@@ -24,13 +32,12 @@ export function createDirectorySourceStore({ directory }: { directory: string })
       const reading = readAtOnce(stream, options.signal);
       try {
         await mkdir(incoming, { recursive: true, mode: 0o700 });
-        const source = await writeSource({ ...options, chunks: reading.chunks(), file: temporary });
+        const source = await writeTo(temporary, (file) => writeSource(file, reading, options));
         if (!source) return tooLarge(options.maxBytes);
         await moveInto(fileOf(source.sha256), temporary);
         return { ok: true, source };
       } catch (error) {
-        if (isFull(error))
-          return { ok: false, failure: failureOf('DiskFull', { detail: directory }) };
+        if (isDiskFull(error)) return diskFull(directory);
         throw error;
       } finally {
         reading.stop();
@@ -56,90 +63,15 @@ export function createDirectorySourceStore({ directory }: { directory: string })
   };
 }
 
-/** Answers nothing if there are more than `maxBytes`. */
-async function writeSource({
-  chunks,
-  file,
-  maxBytes,
-}: {
-  chunks: AsyncIterable<Uint8Array>;
-  file: string;
-  maxBytes: number;
-}): Promise<SourceRef | undefined> {
+async function writeTo<T>(file: string, write: (handle: FileHandle) => Promise<T>): Promise<T> {
   const handle = await open(file, 'wx', 0o600);
   try {
-    const hash: Hash = createHash('sha256');
-    let sizeBytes = 0;
-    for await (const bytes of inBatches(chunks)) {
-      sizeBytes += bytes.length;
-      if (sizeBytes > maxBytes) return undefined;
-      hash.update(bytes);
-      await writeAll(handle, bytes);
-    }
+    const written = await write(handle);
     await handle.sync();
-    return { sha256: hash.digest('hex'), sizeBytes };
+    return written;
   } finally {
     await handle.close();
   }
-}
-
-const batchBytes = 1024 ** 2;
-
-/** The same bytes in larger pieces: git hands out little at a time, and each write is a trip to another thread and back. */
-async function* inBatches(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  let batch: Uint8Array[] = [];
-  let sizeBytes = 0;
-  for await (const bytes of chunks) {
-    batch.push(bytes);
-    sizeBytes += bytes.length;
-    if (sizeBytes < batchBytes) continue;
-    yield Buffer.concat(batch);
-    batch = [];
-    sizeBytes = 0;
-  }
-  if (sizeBytes > 0) yield Buffer.concat(batch);
-}
-
-type FileHandle = Awaited<ReturnType<typeof open>>;
-
-async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let written = 0; written < bytes.length;) {
-    written += (await handle.write(bytes, written)).bytesWritten;
-  }
-}
-
-/**
- * Asks for the first chunk before it returns: what a child process wrote is thrown away by Node if nobody reads when the
- * child exits. Ends the wait for a chunk that never comes when the signal aborts.
- */
-function readAtOnce(
-  stream: AsyncIterable<Uint8Array>,
-  signal: AbortSignal,
-): { chunks(): AsyncGenerator<Uint8Array>; stop(): void } {
-  const iterator = stream[Symbol.asyncIterator]();
-  const first = iterator.next();
-  first.catch(() => undefined);
-  let endWait: ((reason: unknown) => void) | undefined;
-  const onAbort = (): void => endWait?.(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  return {
-    async *chunks() {
-      for (let coming = first; ; coming = iterator.next()) {
-        // One promise for each wait: one for all of them would keep every chunk that it has raced with.
-        const aborted = Promise.withResolvers<never>();
-        endWait = aborted.reject;
-        if (signal.aborted) onAbort();
-        const next = await Promise.race([aborted.promise, coming]);
-        if (next.done) return;
-        yield next.value;
-      }
-    },
-    stop() {
-      signal.removeEventListener('abort', onAbort);
-      // Not awaited: a producer that hangs would hang us, and this is where it is told to stop.
-      void Promise.resolve(iterator.return?.()).catch(() => undefined);
-    },
-  };
 }
 
 async function moveInto(target: string, temporary: string): Promise<void> {
@@ -200,17 +132,8 @@ async function removeOld(
   }
 }
 
-function tooLarge(maxBytes: number): PutResult {
-  const detail = `the limit is ${maxBytes} bytes`;
-  return { ok: false, failure: failureOf('SourceTooLarge', { detail }) };
-}
-
 function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined;
-}
-
-function isFull(error: unknown): boolean {
-  return codeOf(error) === 'ENOSPC' || codeOf(error) === 'EDQUOT';
 }
 
 function isMissing(error: unknown): boolean {

@@ -1,2 +1,16 @@
 export { SourceDamaged, type PutResult, type SourceStore } from './source-store.ts';
 export { createDirectorySourceStore } from './directory-source-store.ts';
+export {
+  createSourceListener,
+  sourceUrl,
+  type SourceListenerDeps,
+  type SourceListenerLimits,
+} from './source-listener.ts';
+export {
+  fetchSource,
+  type FetchDeps,
+  type FetchInput,
+  type FetchLimits,
+  type FetchResult,
+} from './fetch-source.ts';
+export { lastWordsOf, readLastWords } from './last-words.ts';

@@ -17,6 +17,7 @@ export interface Schema {
   releases: ReleasesTable;
   tags: TagsTable;
   repository_locks: RepositoryLocksTable;
+  source_grants: SourceGrantsTable;
 }
 
 export interface UsersTable {
@@ -144,6 +145,16 @@ export interface RepositoryLocksTable {
   repository: string;
   owner: string;
   until: Date;
+}
+
+export interface SourceGrantsTable {
+  /** sha256 of the token, hexadecimal; the token itself is stored nowhere. */
+  token_hash: string;
+  sha256: string;
+  size_bytes: number;
+  expires_at: Date;
+  /** sha256 of what the fetcher calls itself, once there is one. */
+  fetcher_hash: string | null;
 }
 
 export type BuildRow = Selectable<BuildsTable>;
