@@ -3,24 +3,20 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-/** @typedef {import('../apps/cli/src/machine/needs.mjs').SetupMode} SetupMode */
-
 /** Runs `npm ci` unless node_modules was made from this very package-lock.json.
- * The image takes neither what only tests need nor Node itself, which its base brings.
- * @param {{ root: string, mode: SetupMode }} input
+ * @param {string} root
  * @param {(sentence: string) => void} say
  * @returns {string | undefined} why it could not be done */
-export function installNpmPackages({ root, mode }, say) {
-  const omitted = mode === 'image' ? ['--omit=dev', '--omit=optional'] : [];
+export function installNpmPackages(root, say) {
   const lock = readFileSync(join(root, 'package-lock.json'));
-  const wanted = [createHash('sha256').update(lock).digest('hex'), ...omitted].join(' ');
+  const wanted = createHash('sha256').update(lock).digest('hex');
   const stamp = join(root, 'node_modules', '.hephy-setup');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return undefined;
 
   say('installing npm packages (npm ci) …');
   const { status, error, signal } = spawnSync(
     'npm',
-    ['ci', '--loglevel=error', '--prefer-offline', ...omitted],
+    ['ci', '--loglevel=error', '--prefer-offline'],
     {
       cwd: root,
       env: { ...process.env, PATH: pathWithout(join(root, 'node_modules', '.bin')) },
@@ -32,7 +28,7 @@ export function installNpmPackages({ root, mode }, say) {
     const why = error?.message ?? (signal ? `ended by ${signal}` : `exited ${status}`);
     return `npm ci did not succeed (${why}); see npm's words above, then try again.`;
   }
-  if (mode !== 'image') prepareCache(root, say);
+  prepareCache(root, say);
   writeFileSync(stamp, wanted);
   return undefined;
 }

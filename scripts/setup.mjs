@@ -1,11 +1,11 @@
-// Gets this machine ready: `node scripts/setup.mjs run|test|image`, before `npm start`, `npm run
-// demo`, `npm test` and in the Dockerfile. It runs before any npm package exists, on Node 20 too.
+// Gets this machine ready: `node scripts/setup.mjs run|test`, before `npm start`, `npm run demo` and
+// `npm test`. It runs before any npm package exists, on Node 20 too.
 // It prints nothing when nothing is to do, and one command when it may not do it itself.
 import { fileURLToPath } from 'node:url';
 import { installDebianPackages } from './debian-packages.mjs';
 import { installNpmPackages } from './npm-packages.mjs';
 
-const modes = /** @type {const} */ (['run', 'test', 'image']);
+const modes = /** @type {const} */ (['run', 'test']);
 const mode = modes.find((one) => one === process.argv[2]);
 const say = (/** @type {string} */ sentence) => console.log(`setup: ${sentence}`);
 const refuse = (/** @type {string} */ sentence) => {
@@ -20,6 +20,6 @@ if (mode === undefined) {
   refuse(`usage: node scripts/setup.mjs ${modes.join('|')}`);
 } else {
   const root = fileURLToPath(new URL('..', import.meta.url));
-  const refusal = installDebianPackages(mode, say) ?? installNpmPackages({ root, mode }, say);
+  const refusal = installDebianPackages(mode, say) ?? installNpmPackages(root, say);
   if (refusal !== undefined) refuse(refusal);
 }

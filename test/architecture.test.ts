@@ -26,7 +26,11 @@ const packages: Record<string, Room> = {
   store: { ours: ['core'], libraries: ['kysely', 'pg', '@electric-sql/pglite'], node: true },
   queue: { ours: ['core'], libraries: ['bullmq', 'ioredis'], node: true },
   source: { ours: ['core'], libraries: [], node: true },
-  drivers: { ours: ['core', 'source'], libraries: [], node: true },
+  drivers: {
+    ours: ['core', 'source'],
+    libraries: ['@kubernetes/client-node', 'undici'],
+    node: true,
+  },
   backends: { ours: ['core'], libraries: [], node: false },
   release: { ours: ['core'], libraries: ['ipaddr.js'], node: true },
   runtime: { ours: ['core'], libraries: ['pino', 'ulid'], node: true },

@@ -3,7 +3,6 @@ import { createHash } from 'node:crypto';
 import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { needsOf } from '../../apps/cli/src/machine/needs.mjs';
 
 const execute = promisify(execFile);
 const certificates = '/etc/ssl/certs/ca-certificates.crt';
@@ -13,9 +12,9 @@ FROM scratch
 ADD debian.tar /
 ADD npm-${npmVersion}.tgz /usr/local/lib/node_modules/
 COPY node /usr/local/bin/node
-COPY ca-certificates.crt ${certificates}
+COPY ca-certificates.crt /usr/local/share/ca-certificates/machine.crt
 RUN ln -s ../lib/node_modules/package/bin/npm-cli.js /usr/local/bin/npm
-ENV NODE_EXTRA_CA_CERTS=${certificates}
+ENV NODE_EXTRA_CA_CERTS=/usr/local/share/ca-certificates/machine.crt
 `;
 
 export interface Buildah {
@@ -44,10 +43,8 @@ export async function createBuildah(folder: string): Promise<Buildah> {
 /** A stand-in for the Dockerfile's base: Debian's packages, this checkout's Node, npm from its package,
  *  and the certificates that this machine trusts. Made once for each set of these, and its name. */
 export async function makeDebianBase(buildah: Buildah, folder: string): Promise<string> {
-  const packages = needsOf('image', { isRoot: true }).map((need) => need.debianPackage);
-  const include = [...packages, 'libstdc++6'].join(',');
   const trusted = await readFile(certificates);
-  const parts = [include, dockerfile, process.version, trusted];
+  const parts = [dockerfile, process.version, trusted];
   const key = createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 12);
   const name = `localhost/hephy-test-base:${key}`;
   const found = await buildah(['images', '--quiet', '--filter', `reference=${name}`]);
@@ -60,7 +57,7 @@ export async function makeDebianBase(buildah: Buildah, folder: string): Promise<
     await run('mmdebstrap', [
       '--quiet',
       '--variant=apt',
-      `--include=${include}`,
+      '--include=libstdc++6',
       'bookworm',
       'debian.tar',
     ]);

@@ -62,7 +62,7 @@ function takeLength(bytes: Buffer, last: boolean): number {
 }
 
 /** Leaves out a character that starts in the last three bytes and is not whole. Source: RFC 3629, section 3. */
-function wholeCharacters(bytes: Buffer): number {
+export function wholeCharacters(bytes: Buffer): number {
   for (let back = 1; back <= 3; back += 1) {
     const byte = bytes[bytes.length - back] ?? 0;
     if (byte < 0x80) return bytes.length;

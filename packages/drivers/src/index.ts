@@ -11,3 +11,10 @@ export { createLocalDriver, type LocalDriverOptions } from './local-driver.ts';
 export { machinePlatformOf } from './preflight.ts';
 export { findContainment, type Containment } from './containment.ts';
 export { removeTree } from './remove-builder.ts';
+export {
+  createKubernetesDriver,
+  type KubernetesDriverOptions,
+} from './kubernetes/kubernetes-driver.ts';
+export { createKubeClient, type KubeClient } from './kubernetes/kube-client.ts';
+export { loadKubeConfig } from './kubernetes/kube-connection.ts';
+export type { ContainerFor, ExplainLog } from './kubernetes/container.ts';

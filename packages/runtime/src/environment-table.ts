@@ -26,6 +26,11 @@ const registryAddress = z
   .string()
   .regex(/^(?:[a-zA-Z0-9.-]+|\[[0-9a-fA-F:]+\])(?::\d{1,5})?(?:\/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*$/);
 
+/** `[registry/]repository[:tag][@digest]` */
+const imageReference = z.string().regex(/^[a-zA-Z0-9][\w.:/@-]{0,511}$/);
+
+const effects = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'] as const;
+
 const listenAddress = z
   .string()
   .regex(/^(?:\[[0-9a-fA-F:]+\]|[^:[\]/]+):\d{1,5}$/)
@@ -51,6 +56,28 @@ const list = z.string().transform((text) =>
     .split(',')
     .map((item) => item.trim())
     .filter((item) => item !== ''),
+);
+
+/** As `kubectl taint` writes taints: `key[=value][:effect]`. */
+const tolerations = list.pipe(
+  z.array(
+    z
+      .string()
+      .regex(/^[\w./-]+(?:=[\w.-]*)?(?::[A-Za-z]+)?$/)
+      .transform((item) => {
+        const [taint = '', effect] = item.split(':');
+        const [key = '', value] = taint.split('=');
+        return { key, value, effect };
+      })
+      .refine(({ effect }) => effect === undefined || effects.some((one) => one === effect))
+      .transform(({ key, value, effect }) => ({
+        key,
+        ...(value === undefined
+          ? { operator: 'Exists' as const }
+          : { operator: 'Equal' as const, value }),
+        ...(effect !== undefined && { effect: effect as (typeof effects)[number] }),
+      })),
+  ),
 );
 
 const mirrors = list.pipe(
@@ -117,10 +144,50 @@ export const variables = {
     schema: secret(z.string().min(1)),
   },
   HEPHY_DRIVER: {
-    about: 'Where platform builds run: `local` is this machine, with buildah.',
-    expects: 'local',
+    about:
+      'Where platform builds run: `local` is this machine, with buildah; `kubernetes` a cluster, with kaniko.',
+    expects: 'local or kubernetes',
     fallback: 'local',
-    schema: z.enum(['local']),
+    schema: z.enum(['local', 'kubernetes']),
+  },
+  HEPHY_KUBECONFIG: {
+    about: 'How to reach the cluster. Without it: the service account of our own pod.',
+    expects: 'a kubeconfig file',
+    schema: z.string().min(1),
+  },
+  HEPHY_NAMESPACE: {
+    about: 'The namespace of the cluster in which builds run; nothing else should.',
+    expects: 'the name of a namespace',
+    fallback: 'hephy-builds',
+    schema: z.string().regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/),
+  },
+  HEPHY_IMAGE: {
+    about: 'The image of hephy-builder itself: in each pod of a build it fetches the source.',
+    expects: 'an image reference that the cluster can pull',
+    schema: imageReference,
+  },
+  HEPHY_KANIKO_IMAGE: {
+    about: 'The image of the kaniko executor.',
+    expects: 'an image reference that the cluster can pull',
+    schema: imageReference,
+  },
+  HEPHY_KANIKO_VERSION: {
+    about: 'The version of that executor: what it cannot do is refused, not tried.',
+    expects: 'a version such as 1.27.5',
+    fallback: '1.27.5',
+    schema: z.string().regex(/^\d+\.\d+\.\d+$/),
+  },
+  HEPHY_BUILDER_MEMORY: {
+    about: 'The most memory that one platform build may take in the cluster.',
+    expects: 'a quantity of Kubernetes such as 4Gi',
+    fallback: '4Gi',
+    schema: z.string().regex(/^[1-9]\d*(?:Mi|Gi)$/),
+  },
+  HEPHY_BUILDER_TOLERATIONS: {
+    about: 'Taints of nodes that builds tolerate.',
+    expects: 'a list of key, key=value or key=value:effect',
+    fallback: '',
+    schema: tolerations,
   },
   HEPHY_BASE_MIRROR: {
     about: 'Where base images are pulled from instead: their names are rewritten before a build.',
@@ -146,6 +213,12 @@ export const variables = {
     fallback: '127.0.0.1:7082',
     schema: listenAddress,
   },
+  HEPHY_LISTEN_SOURCES: {
+    about: 'Where a worker of the kubernetes driver hands sources to the pods of its builds.',
+    expects: 'host:port; port 0 takes a free one',
+    fallback: '127.0.0.1:7083',
+    schema: listenAddress,
+  },
   HEPHY_LISTEN_HEALTH: {
     about: 'Where a worker or publisher that runs by itself answers /livez and /readyz.',
     expects: 'host:port; port 0 takes a free one',
@@ -158,6 +231,11 @@ export const variables = {
   },
   HEPHY_PUBLIC_API_URL: {
     about: "The address of the API as users reach it. Without it: the API's own.",
+    expects: 'http://host:port or https://host',
+    schema: url('http:', 'https:'),
+  },
+  HEPHY_PUBLIC_SOURCES_URL: {
+    about: "The address of the sources as pods reach it. Without it: the worker's own.",
     expects: 'http://host:port or https://host',
     schema: url('http:', 'https:'),
   },

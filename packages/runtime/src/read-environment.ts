@@ -22,15 +22,29 @@ export interface Settings {
     readonly plainHttp: boolean;
     readonly credentials: { readonly username: string; readonly password: Secret } | null;
   } | null;
-  readonly driver: 'local';
+  readonly driver: 'local' | 'kubernetes';
+  readonly kubernetes: {
+    readonly kubeconfig: string | null;
+    readonly namespace: string;
+    readonly image: string | null;
+    readonly kanikoImage: string | null;
+    readonly kanikoVersion: string;
+    readonly builderMemory: string;
+    readonly tolerations: Values['HEPHY_BUILDER_TOLERATIONS'];
+  };
   readonly baseMirrors: readonly { readonly from: string; readonly to: string }[];
   readonly listen: {
     readonly git: ListenAddress;
     readonly api: ListenAddress;
     readonly registry: ListenAddress;
+    readonly sources: ListenAddress;
     readonly health: ListenAddress | null;
   };
-  readonly publicUrls: { readonly git: string | null; readonly api: string | null };
+  readonly publicUrls: {
+    readonly git: string | null;
+    readonly api: string | null;
+    readonly sources: string | null;
+  };
   readonly hookAllow: readonly string[];
   readonly maxPushBytes: number;
   readonly maxSourceBytes: number;
@@ -67,6 +81,12 @@ export function readEnvironment(
       'HEPHY_REGISTRY_USERNAME and HEPHY_REGISTRY_PASSWORD go together; set the other one too',
     );
   }
+  if (environment['HEPHY_DRIVER'] === 'kubernetes') {
+    const needed = ['HEPHY_REGISTRY', 'HEPHY_IMAGE', 'HEPHY_KANIKO_IMAGE'];
+    for (const name of needed.filter((one) => !isSet(environment, one))) {
+      problems.push(`HEPHY_DRIVER=kubernetes needs ${name}; set it too`);
+    }
+  }
   if (problems.length > 0) return { ok: false, problems };
   // Each value comes from the schema under its own name.
   return { ok: true, settings: settingsOf(Object.fromEntries(parsed) as Values) };
@@ -95,14 +115,28 @@ function settingsOf(values: Values): Settings {
             credentials: username !== null && password !== null ? { username, password } : null,
           },
     driver: values.HEPHY_DRIVER,
+    kubernetes: {
+      kubeconfig: values.HEPHY_KUBECONFIG,
+      namespace: values.HEPHY_NAMESPACE,
+      image: values.HEPHY_IMAGE,
+      kanikoImage: values.HEPHY_KANIKO_IMAGE,
+      kanikoVersion: values.HEPHY_KANIKO_VERSION,
+      builderMemory: values.HEPHY_BUILDER_MEMORY,
+      tolerations: values.HEPHY_BUILDER_TOLERATIONS,
+    },
     baseMirrors: values.HEPHY_BASE_MIRROR,
     listen: {
       git: values.HEPHY_LISTEN_GIT,
       api: values.HEPHY_LISTEN_API,
       registry: values.HEPHY_LISTEN_REGISTRY,
+      sources: values.HEPHY_LISTEN_SOURCES,
       health: values.HEPHY_LISTEN_HEALTH,
     },
-    publicUrls: { git: values.HEPHY_PUBLIC_GIT_URL, api: values.HEPHY_PUBLIC_API_URL },
+    publicUrls: {
+      git: values.HEPHY_PUBLIC_GIT_URL,
+      api: values.HEPHY_PUBLIC_API_URL,
+      sources: values.HEPHY_PUBLIC_SOURCES_URL,
+    },
     hookAllow: values.HEPHY_HOOK_ALLOW,
     maxPushBytes: values.HEPHY_MAX_PUSH_MB,
     maxSourceBytes: values.HEPHY_MAX_SOURCE_MB,

@@ -1,30 +1,11 @@
-/**
- * One Debian package of any architecture, from the sources that this machine's apt already trusts,
- * without touching its own package lists or architectures: apt-get works in folders of ours, checks the
- * signature of the release and the checksum of the package as always, and needs no root.
- */
-import { mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+/** One Debian package of any architecture, without touching this machine's own package lists. */
+import { mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { preparePrivateApt } from './private-apt.ts';
 import { runCommand } from './run-command.ts';
 
 const updateTimeoutMs = 5 * 60_000;
 const downloadTimeoutMs = 2 * 60_000;
-
-// Read after the machine's own configuration, whose hooks are for the machine's own lists.
-const privateConfiguration = `
-#clear APT::Architectures;
-#clear APT::Update::Post-Invoke;
-#clear APT::Update::Post-Invoke-Success;
-#clear DPkg::Post-Invoke;
-APT::Sandbox::User "root";
-APT::Get::AllowUnauthenticated "false";
-Acquire::AllowInsecureRepositories "false";
-Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
-Acquire::Languages "none";
-Acquire::Retries "3";
-Acquire::http::Timeout "30";
-Acquire::https::Timeout "30";
-`;
 
 export interface DebianPackage {
   readonly name: string;
@@ -63,18 +44,7 @@ export async function fetchDebianPackage(
 }
 
 async function download({ name, architecture }: DebianPackage, work: string): Promise<void> {
-  await mkdir(join(work, 'state/lists/partial'), { recursive: true });
-  await mkdir(join(work, 'cache/archives/partial'), { recursive: true });
-  await writeFile(join(work, 'status'), '');
-  await writeFile(join(work, 'apt.conf'), privateConfiguration);
-  const options = [
-    `APT::Architecture=${architecture}`,
-    `APT::Architectures=${architecture}`,
-    `Dir::State=${join(work, 'state')}`,
-    `Dir::State::status=${join(work, 'status')}`,
-    `Dir::Cache=${join(work, 'cache')}`,
-  ].flatMap((option) => ['-o', option]);
-  const aptGet = ['apt-get', '-q', `--config-file=${join(work, 'apt.conf')}`, ...options];
+  const { aptGet } = await preparePrivateApt(work, { architecture });
   const update = runCommand([...aptGet, 'update'], { timeoutMs: updateTimeoutMs });
   const [updated] = await Promise.allSettled([update]);
   try {

@@ -3,7 +3,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** `run` is `npm start` and `npm run demo`, `test` is `npm test`, `image` is the Dockerfile.
+/** `run` is `npm start` and `npm run demo`, `test` is `npm test`, `image` is what our image has.
  * @typedef {'run' | 'test' | 'image'} SetupMode */
 
 /** @typedef {object} MachineNeed

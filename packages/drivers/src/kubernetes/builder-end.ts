@@ -1,0 +1,114 @@
+/** How a builder has ended, if it has: from its KubeJob and pod, and only if these do not tell, from its log or events. */
+import { failureOf, type Failure } from '@hephy/core';
+import type { BuilderResult } from '../driver.ts';
+import { isCanceled, type BuilderView } from './builder-view.ts';
+import type { ExplainLog } from './container.ts';
+import type { KubeClient } from './kube-client.ts';
+import { KubeFailure } from './kube-failure.ts';
+import { buildContainer, cancelPatch } from './kube-job.ts';
+import { EventFacts, isOver, KubeJobFacts, newestPod, PodFacts } from './pod-facts.ts';
+import { outcomeOf } from './pod-failure.ts';
+import { stuckOf } from './pod-stuck.ts';
+
+export interface EndDeps {
+  readonly client: KubeClient;
+  readonly explainLog: ExplainLog;
+}
+
+/** While nothing changes: a clock that runs on may change the answer. */
+const lookAgainMs = 30_000;
+const cancelLookMs = 1_000;
+const tailBytes = 65_536;
+
+/** Answers what to look for in the views of one builder until it has ended. One that gets stuck is ended by us. */
+export function lookForEnd(name: string, { client, explainLog: explain }: EndDeps) {
+  let logTail: string | undefined;
+  return async (
+    view: BuilderView,
+    signal: AbortSignal,
+  ): Promise<{ found: BuilderResult } | { againMs: number }> => {
+    const outcome = outcomeOf({ ...view, explain, logTail });
+    if (outcome.ended && view.pods.length > 0) return { found: outcome.result };
+    if (outcome.ended) {
+      // The two watches keep no order: the pod of a KubeJob that has ended may be on its way to us.
+      const pods = await listPods(name, { client, signal });
+      const certain = outcomeOf({ ...view, pods, explain, logTail });
+      return certain.ended ? { found: certain.result } : { againMs: cancelLookMs };
+    }
+    if (logTail === undefined && hasExited(view)) {
+      logTail = await readTail(view, { client, signal });
+      const explained = outcomeOf({ ...view, explain, logTail });
+      if (explained.ended) return { found: explained.result };
+    }
+    if (isCanceled(view)) {
+      if (view.pods.every(isOver)) return { found: failed(failureOf('BuilderLost')) };
+      return { againMs: cancelLookMs };
+    }
+    const nowMs = client.timing.now().getTime();
+    const stuck = stuckOf({ ...view, nowMs });
+    if (!stuck) return { againMs: lookAgainMs };
+    if (stuck.waitMs > 0) return { againMs: stuck.waitMs };
+    const events = await readEvents(name, { client, signal });
+    const explained = stuckOf({ ...view, nowMs, events });
+    if (!explained) return { againMs: lookAgainMs };
+    if (explained.waitMs > 0) return { againMs: explained.waitMs };
+    await client.mergePatch(client.path('jobs', name), cancelPatch, {
+      parse: (value) => KubeJobFacts.parse(value),
+      signal,
+    });
+    return { found: failed(explained.failure) };
+  };
+}
+
+/** Whether it will not run any more, or will not start by itself: its log will not grow. */
+export function isSilent(view: BuilderView, { client, explainLog: explain }: EndDeps): boolean {
+  if (isCanceled(view) || outcomeOf({ ...view, explain, logTail: '' }).ended) return true;
+  return stuckOf({ ...view, nowMs: client.timing.now().getTime() })?.waitMs === 0;
+}
+
+function failed(failure: Failure): BuilderResult {
+  return { ok: false, failure };
+}
+
+function hasExited(view: BuilderView): boolean {
+  const statuses = newestPod(view)?.status?.containerStatuses ?? [];
+  return statuses.some(({ name, state }) => name === buildContainer && state?.terminated);
+}
+
+interface Asking {
+  readonly client: KubeClient;
+  readonly signal: AbortSignal;
+}
+
+/** Nothing, if the pod or its log is gone. Bounded here: the API server's `limitBytes` would cut off the end. */
+async function readTail(view: BuilderView, { client, signal }: Asking): Promise<string> {
+  const pod = newestPod(view)?.metadata.name ?? '';
+  const query = { container: buildContainer, tailLines: '200' };
+  try {
+    let tail = Buffer.alloc(0);
+    const path = client.path('pods', pod, 'log');
+    for await (const chunk of await client.stream(path, { query, silenceMs: 10_000, signal })) {
+      tail = Buffer.concat([tail, chunk]).subarray(-tailBytes);
+    }
+    return tail.toString('utf8');
+  } catch (error) {
+    if (error instanceof KubeFailure) return '';
+    throw error;
+  }
+}
+
+async function listPods(name: string, { client, signal }: Asking): Promise<PodFacts[]> {
+  const labelSelector = `batch.kubernetes.io/job-name=${name}`;
+  const { items } = await client.list(client.path('pods'), (value) => PodFacts.parse(value), {
+    labelSelector,
+    signal,
+  });
+  return items;
+}
+
+async function readEvents(name: string, { client, signal }: Asking): Promise<EventFacts[]> {
+  const { items } = await client.list(client.path('events'), (value) => EventFacts.parse(value), {
+    signal,
+  });
+  return items.filter(({ involvedObject }) => involvedObject.name?.startsWith(name));
+}

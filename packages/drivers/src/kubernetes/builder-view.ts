@@ -1,0 +1,113 @@
+/** What the cluster shows of one builder: its KubeJob and pods, as the shared watches keep them. */
+import type { KubeClient } from './kube-client.ts';
+import { canceledAnnotation, managedBy } from './kube-job.ts';
+import { KubeJobFacts, newestPod, PodFacts } from './pod-facts.ts';
+import { watchObjects } from './watch-objects.ts';
+
+export interface BuilderView {
+  readonly job: KubeJobFacts | undefined;
+  readonly pods: readonly PodFacts[];
+}
+
+export interface BuilderViews {
+  readonly ready: Promise<void>;
+  of(name: string): BuilderView;
+  names(): string[];
+  /**
+   * Looks at the builder, now and after each of its changes, until `look` answers `found`; until then `look` says how
+   * long it may take to look again although nothing has changed. Rejects with the signal's reason.
+   */
+  watch<T>(
+    name: string,
+    look: (view: BuilderView) => Promise<{ readonly found: T } | { readonly againMs: number }>,
+    signal: AbortSignal,
+  ): Promise<T>;
+  /** Resolves at the next change of the builder; rejects with the signal's reason. */
+  changed(name: string, signal: AbortSignal): Promise<void>;
+  close(): void;
+}
+
+export function watchBuilders({
+  client,
+  onError,
+}: {
+  client: KubeClient;
+  onError: (error: unknown) => void;
+}): BuilderViews {
+  const common = { client, labelSelector: managedBy, onError };
+  const jobs = watchObjects({
+    ...common,
+    path: client.path('jobs'),
+    parse: (value) => KubeJobFacts.parse(value),
+  });
+  const pods = watchObjects({
+    ...common,
+    path: client.path('pods'),
+    parse: (value) => PodFacts.parse(value),
+    ownerOf: ({ metadata }) => metadata.labels?.['batch.kubernetes.io/job-name'],
+  });
+  const of = (name: string): BuilderView => ({ job: jobs.get(name), pods: pods.ownedBy(name) });
+  const ready = Promise.all([jobs.ready, pods.ready]).then(() => undefined);
+  // Whoever asks hears of it; nobody has to.
+  ready.catch(() => undefined);
+
+  const changed = (name: string, signal: AbortSignal): Promise<void> => {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const subscriptions = [jobs, pods].map((objects) => objects.subscribe(name, resolve));
+    const onAbort = (): void => reject(signal.reason);
+    signal.addEventListener('abort', onAbort);
+    if (signal.aborted) onAbort();
+    return promise.finally(() => {
+      signal.removeEventListener('abort', onAbort);
+      for (const unsubscribe of subscriptions) unsubscribe();
+    });
+  };
+
+  return {
+    ready,
+    of,
+    names: () => jobs.all().map(({ metadata }) => metadata.name),
+    changed,
+    async watch(name, look, signal) {
+      for (;;) {
+        signal.throwIfAborted();
+        const looked = new AbortController();
+        const either = AbortSignal.any([signal, looked.signal]);
+        const change = changed(name, either).catch(() => undefined);
+        try {
+          const seen = await look(of(name));
+          if ('found' in seen) return seen.found;
+          const time = client.timing.wait(seen.againMs, either).catch(() => undefined);
+          await Promise.race([change, time]);
+        } finally {
+          looked.abort();
+        }
+      }
+    },
+    close() {
+      jobs.close();
+      pods.close();
+    },
+  };
+}
+
+export function isCanceled({ job }: BuilderView): boolean {
+  return job?.metadata.annotations?.[canceledAnnotation] === 'true';
+}
+
+export function isUnknown({ job, pods }: BuilderView): boolean {
+  return job === undefined && pods.length === 0;
+}
+
+/** Of the newest pod: undefined before it is there, or once it is gone. */
+export function stateOf(
+  view: BuilderView,
+  container: string,
+): 'waiting' | 'running' | 'ended' | undefined {
+  const status = newestPod(view)?.status;
+  if (!newestPod(view)) return undefined;
+  const statuses = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
+  const state = statuses.find(({ name }) => name === container)?.state;
+  if (state?.terminated) return 'ended';
+  return state?.running ? 'running' : 'waiting';
+}
