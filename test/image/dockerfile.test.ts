@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { lstat, mkdir, mkdtemp, readFile, readdir, readlink, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { ImageIndex, ImageManifest } from '@hephy/oci';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -109,8 +109,12 @@ describe.each(imageArchitectures)('for %s', (architecture) => {
 
   test('each program finds its loader and all libraries that it needs', async () => {
     const libraries = await librariesOf(files);
+    const paths = new Set(programs.map(({ path }) => path));
     const missing = programs.flatMap(({ path, needed }) =>
-      needed.filter((name) => !libraries.has(name)).map((name) => `${name}, for ${path}`),
+      needed
+        // The tables of iconv look for each other beside themselves.
+        .filter((name) => !libraries.has(name) && !paths.has(join(dirname(path), name)))
+        .map((name) => `${name}, for ${path}`),
     );
     expect(missing).toEqual([]);
     const loaders = new Set(programs.flatMap(({ interpreter }) => interpreter ?? []));
