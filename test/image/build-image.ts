@@ -6,7 +6,7 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtemp, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { defaultCacheDir } from '../../apps/cli/src/cache-directory.ts';
 import { withLock } from '../cluster/lock.ts';
@@ -19,8 +19,8 @@ const folder = join(defaultCacheDir(process.env), 'image-test');
 /** As Docker calls them. */
 export const imageArchitectures = ['amd64', 'arm64'] as const;
 const keptLayouts = 3;
-/** Each change of the checkout adds about twenty to the buildah's cache of layers. */
-const keptLayers = 400;
+/** Each change of the checkout adds about twenty to buildah's cache of layers. */
+const keptLayers = 250;
 
 /** Answers the folder of the OCI layout; its one reference, `image`, is the index of both architectures. */
 export async function buildImage(log: (sentence: string) => void): Promise<string> {
@@ -34,8 +34,7 @@ export async function buildImage(log: (sentence: string) => void): Promise<strin
     const base = await makeDebianBase(buildah, folder);
     const work = await mkdtemp(join(folder, 'work-'));
     try {
-      await buildInto(join(work, 'layout'), { buildah, base });
-      await rename(join(work, 'layout'), layout);
+      await rename(await buildInto(work, { buildah, base }), layout);
     } finally {
       await rm(work, { recursive: true, force: true });
     }
@@ -53,31 +52,30 @@ export async function pushImage(layout: string, reference: string): Promise<void
 }
 
 async function buildInto(
-  layout: string,
+  work: string,
   { buildah, base }: { buildah: Buildah; base: string },
-): Promise<void> {
-  const index = `localhost/hephy-test:${process.pid}`;
+): Promise<string> {
+  const layout = join(work, 'layout');
+  const index = `localhost/hephy-test:${basename(work)}`;
   const platforms = imageArchitectures.map((architecture) => `linux/${architecture}`);
-  try {
-    await buildah([
-      'bud',
-      '--isolation=chroot',
-      '--layers',
-      '--pull-never',
-      // The same files are the same layers.
-      '--timestamp=0',
-      `--platform=${platforms.join(',')}`,
-      `--build-arg=BASE_IMAGE=${base}`,
-      // Docker sets it itself.
-      `--build-arg=BUILDPLATFORM=${await platformOf(buildah, base)}`,
-      `--manifest=${index}`,
-      '--jobs=2',
-      root,
-    ]);
-    await buildah(['manifest', 'push', '--all', '--format=oci', index, `oci:${layout}:image`]);
-  } finally {
-    await buildah(['manifest', 'rm', index]);
-  }
+  await buildah([
+    'bud',
+    '--isolation=chroot',
+    '--layers',
+    '--pull-never',
+    // The same files are the same layers.
+    '--timestamp=0',
+    `--platform=${platforms.join(',')}`,
+    `--jobs=${platforms.length}`,
+    `--build-arg=BASE_IMAGE=${base}`,
+    // Docker sets it itself.
+    `--build-arg=BUILDPLATFORM=${await platformOf(buildah, base)}`,
+    `--manifest=${index}`,
+    root,
+  ]);
+  await buildah(['manifest', 'push', '--all', '--format=oci', index, `oci:${layout}:image`]);
+  await buildah(['manifest', 'rm', index]);
+  return layout;
 }
 
 async function platformOf(buildah: Buildah, image: string): Promise<string> {
