@@ -52,7 +52,8 @@ export function registryHosts({ registry }: Layout): string {
   return `server = "http://${registry}"\n[host."http://${registry}"]\n  capabilities = ["pull", "resolve"]\n`;
 }
 
-/** The pods' network of a node: a bridge, and everything else by way of the node. */
+/** The pods' network of a node: a bridge, and everything else by way of the node. `hairpinMode` is for a pod that asks
+ *  for its own Service. */
 export function podNetwork(settings: {
   name: string;
   bridge: string;
@@ -67,6 +68,13 @@ export function podNetwork(settings: {
     ranges: [[{ subnet }]],
     routes: [{ dst: '0.0.0.0/0' }],
   };
-  const plugin = { type: 'bridge', bridge, isGateway: true, ipMasq: false, ipam };
+  const plugin = {
+    type: 'bridge',
+    bridge,
+    isGateway: true,
+    ipMasq: false,
+    hairpinMode: true,
+    ipam,
+  };
   return JSON.stringify({ cniVersion: '0.4.0', name, plugins: [plugin] });
 }

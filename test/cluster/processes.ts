@@ -13,11 +13,12 @@ export interface ProcessToStart {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Starts a process that outlives ours. */
+/** Starts a process that outlives ours, in the place of one of that name. */
 export async function startProcess(folder: string, process_: ProcessToStart): Promise<void> {
   const { name, command, env } = process_;
   await mkdir(join(folder, 'log'), { recursive: true });
   await mkdir(join(folder, 'process'), { recursive: true });
+  await stopProcess(folder, name);
   const log = await open(logFile(folder, name), 'a');
   try {
     const [program = '', ...args] = command;

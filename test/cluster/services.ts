@@ -3,7 +3,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { kubeconfigFor, type ClusterParts } from './control-plane.ts';
-import { sharedCluster } from './layout.ts';
+import { nodeNames, sharedCluster } from './layout.ts';
 import { startProcess, untilReady } from './processes.ts';
 import { run } from './run.ts';
 import { buildTool } from './tools.ts';
@@ -30,6 +30,7 @@ async function startProxy(parts: ClusterParts): Promise<void> {
   const command = [
     await buildTool('kube-proxy'),
     `--kubeconfig=${await kubeconfigFor(proxyName, parts)}`,
+    `--hostname-override=${nodeNames.amd64}`,
     '--proxy-mode=iptables',
     // A pod's answer to a neighbour on its bridge would not come by the machine, and so under the wrong address.
     '--masquerade-all',

@@ -71,13 +71,12 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   if (missing.length > 0) throw new Error(`no cluster here: ${missing.join('; ')}`);
   const layout = layoutOf(number);
   return withLock(lockFile(layout), async () => {
-    const stage = stagesOf(log);
     const parts = { layout, certificates: await makeCertificates(layout) };
-    if (!(await isUp(layout))) await bringUp(parts, { stage, log });
-    if (arm64 && !(await isRunning(layout.folder, nodeNames.arm64)))
-      await joinArm64(parts, { stage, log });
-    if (options.services && !(await areRunning(layout, serviceProcesses))) {
-      await stage('services', () => startServices(parts));
+    try {
+      await completeCluster(parts, options, { stage: stagesOf(log), log });
+    } catch (error) {
+      if (!(await hasUsers(layout))) await bringDown(layout);
+      throw error;
     }
     const user = join(layout.folder, 'users', options.byHand ? 'by-hand' : randomUUID());
     if (options.byHand) await writeFile(user, '');
@@ -97,6 +96,21 @@ interface Reporting {
   readonly log: (sentence: string) => void;
 }
 
+/** Starts what is asked for and not there. */
+async function completeCluster(
+  parts: ClusterParts,
+  { arm64, services }: ClusterOptions,
+  reporting: Reporting,
+): Promise<void> {
+  const { layout } = parts;
+  if (!(await isUp(layout))) await bringUp(parts, reporting);
+  const hasArm64 = await isRunning(layout.folder, nodeNames.arm64);
+  if (arm64 && !hasArm64) await joinArm64(parts, reporting);
+  if (services && !(await areRunning(layout, serviceProcesses))) {
+    await reporting.stage('services', () => startServices(parts));
+  }
+}
+
 async function bringUp(parts: ClusterParts, { stage, log }: Reporting): Promise<void> {
   const { layout } = parts;
   await bringDown(layout);
@@ -105,34 +119,26 @@ async function bringUp(parts: ClusterParts, { stage, log }: Reporting): Promise<
       await buildTool(tool, 'amd64', log);
     return makeImages(layout, log);
   });
+  await mkdir(join(layout.folder, 'users'), { recursive: true, mode: 0o755 });
+  await stage('network and registry', async () => {
+    await makeNetwork(layout);
+    await run(['cp', '--archive', '--reflink=auto', storage, registryStorage(layout.folder)]);
+    await startRegistryServer(layout.folder, layout.registry);
+  });
+  const api = await createApiClient(layout, parts.certificates);
   try {
-    await mkdir(join(layout.folder, 'users'), { recursive: true, mode: 0o755 });
-    await stage('network and registry', async () => {
-      await makeNetwork(layout);
-      await run(['cp', '--archive', '--reflink=auto', storage, registryStorage(layout.folder)]);
-      await startRegistryServer(layout.folder, layout.registry);
+    await stage('control plane', () =>
+      Promise.all([startControlPlane(parts, api), startContainerd(layout, imagesOf(layout).pause)]),
+    );
+    await stage('amd64 node', async () => {
+      await startHostKubelet(parts);
+      await untilNodeReady(api, nodeNames.amd64);
     });
-    const api = await createApiClient(layout, parts.certificates);
-    try {
-      await stage('control plane', () =>
-        Promise.all([
-          startControlPlane(parts, api),
-          startContainerd(layout, imagesOf(layout).pause),
-        ]),
-      );
-      await stage('amd64 node', async () => {
-        await startHostKubelet(parts);
-        await untilNodeReady(api, nodeNames.amd64);
-      });
-    } finally {
-      api.close();
-    }
-    await kubeconfigFor('admin', parts);
-    await writeFile(upFile(layout), '');
-  } catch (error) {
-    await bringDown(layout);
-    throw error;
+  } finally {
+    api.close();
   }
+  await kubeconfigFor('admin', parts);
+  await writeFile(upFile(layout), '');
 }
 
 async function joinArm64(parts: ClusterParts, { stage, log }: Reporting): Promise<void> {
