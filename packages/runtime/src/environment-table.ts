@@ -133,13 +133,26 @@ export const variables = {
     schema: z.stringbool(),
   },
   HEPHY_REGISTRY_USERNAME: {
-    about: 'Who the publisher and the builders are to the registry.',
+    about:
+      'Who the publisher is to the registry; and the builders, unless they have a user of their own.',
     expects: 'a user name; HEPHY_REGISTRY_PASSWORD has to be set with it',
     schema: z.string().min(1),
   },
   HEPHY_REGISTRY_PASSWORD: {
     about: 'The password or token of that user.',
     expects: 'a password; HEPHY_REGISTRY_USERNAME has to be set with it',
+    secret: true,
+    schema: secret(z.string().min(1)),
+  },
+  HEPHY_BUILDER_USERNAME: {
+    about:
+      "Who the builders are to the registry: a user who may push tags named b-…, and need not be able to move a release's. Steps of a Dockerfile can come to hold what builders hold.",
+    expects: 'a user name; HEPHY_BUILDER_PASSWORD has to be set with it',
+    schema: z.string().min(1),
+  },
+  HEPHY_BUILDER_PASSWORD: {
+    about: 'The password or token of that user.',
+    expects: 'a password; HEPHY_BUILDER_USERNAME has to be set with it',
     secret: true,
     schema: secret(z.string().min(1)),
   },

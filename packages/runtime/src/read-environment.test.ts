@@ -137,3 +137,36 @@ test('every variable of the table is described, and its fallback is valid', () =
     expect(problemsOf({ [name]: fallback })).toEqual([]);
   }
 });
+
+test('builders may be another user of the registry than the publisher', () => {
+  const read = readEnvironment({
+    HEPHY_REGISTRY: 'registry.example.com',
+    HEPHY_REGISTRY_USERNAME: 'publisher',
+    HEPHY_REGISTRY_PASSWORD: 'p',
+    HEPHY_BUILDER_USERNAME: 'builder',
+    HEPHY_BUILDER_PASSWORD: 'b',
+  });
+  const registry = read.ok ? read.settings.registry : undefined;
+  expect(registry?.credentials?.username).toBe('publisher');
+  expect(registry?.builderCredentials?.username).toBe('builder');
+  expect(problemsOf({ HEPHY_BUILDER_USERNAME: 'builder' })).toEqual([
+    'HEPHY_BUILDER_USERNAME and HEPHY_BUILDER_PASSWORD go together; set the other one too',
+  ]);
+});
+
+test('builds in a cluster need to be told their images and a registry', () => {
+  expect(problemsOf({ HEPHY_DRIVER: 'kubernetes' })).toEqual([
+    'HEPHY_DRIVER=kubernetes needs HEPHY_REGISTRY; set it too',
+    'HEPHY_DRIVER=kubernetes needs HEPHY_IMAGE; set it too',
+    'HEPHY_DRIVER=kubernetes needs HEPHY_KANIKO_IMAGE; set it too',
+  ]);
+});
+
+test('taints are tolerated as kubectl writes them', () => {
+  const read = readEnvironment({ HEPHY_BUILDER_TOLERATIONS: 'spot, arch=arm64:NoSchedule' });
+  expect(read.ok && read.settings.kubernetes.tolerations).toEqual([
+    { key: 'spot', operator: 'Exists' },
+    { key: 'arch', operator: 'Equal', value: 'arm64', effect: 'NoSchedule' },
+  ]);
+  expect(problemsOf({ HEPHY_BUILDER_TOLERATIONS: 'arch:Never' })).toHaveLength(1);
+});

@@ -20,7 +20,9 @@ export interface Settings {
     /** `host[:port][/prefix]` */
     readonly address: string;
     readonly plainHttp: boolean;
-    readonly credentials: { readonly username: string; readonly password: Secret } | null;
+    readonly credentials: Credentials | null;
+    /** Of builders alone; null: they use `credentials`. */
+    readonly builderCredentials: Credentials | null;
   } | null;
   readonly driver: 'local' | 'kubernetes';
   readonly kubernetes: {
@@ -54,6 +56,11 @@ export interface Settings {
   readonly logLevel: string;
 }
 
+interface Credentials {
+  readonly username: string;
+  readonly password: Secret;
+}
+
 export type EnvironmentResult =
   | { readonly ok: true; readonly settings: Settings }
   /** Each a sentence that names the variable and what is expected. */
@@ -72,14 +79,14 @@ export function readEnvironment(
     if (!read.ok) problems.push(read.problem);
     return [name, read.ok ? read.value : null];
   });
-  const hasUser = isSet(environment, 'HEPHY_REGISTRY_USERNAME');
-  const hasPassword = ['HEPHY_REGISTRY_PASSWORD', 'HEPHY_REGISTRY_PASSWORD_FILE'].some((name) =>
-    isSet(environment, name),
-  );
-  if (hasUser !== hasPassword) {
-    problems.push(
-      'HEPHY_REGISTRY_USERNAME and HEPHY_REGISTRY_PASSWORD go together; set the other one too',
+  for (const whose of ['HEPHY_REGISTRY', 'HEPHY_BUILDER']) {
+    const hasUser = isSet(environment, `${whose}_USERNAME`);
+    const hasPassword = [`${whose}_PASSWORD`, `${whose}_PASSWORD_FILE`].some((name) =>
+      isSet(environment, name),
     );
+    if (hasUser !== hasPassword) {
+      problems.push(`${whose}_USERNAME and ${whose}_PASSWORD go together; set the other one too`);
+    }
   }
   if (environment['HEPHY_DRIVER'] === 'kubernetes') {
     const needed = ['HEPHY_REGISTRY', 'HEPHY_IMAGE', 'HEPHY_KANIKO_IMAGE'];
@@ -100,8 +107,7 @@ type Values = {
 type ValueOf<Name extends VariableName> = z.output<(typeof variables)[Name]['schema']>;
 
 function settingsOf(values: Values): Settings {
-  const { HEPHY_REGISTRY: address, HEPHY_REGISTRY_USERNAME: username } = values;
-  const password = values.HEPHY_REGISTRY_PASSWORD;
+  const { HEPHY_REGISTRY: address } = values;
   return {
     dataDirectory: values.HEPHY_DATA,
     databaseUrl: values.HEPHY_DATABASE_URL,
@@ -112,7 +118,14 @@ function settingsOf(values: Values): Settings {
         : {
             address,
             plainHttp: values.HEPHY_REGISTRY_PLAIN_HTTP,
-            credentials: username !== null && password !== null ? { username, password } : null,
+            credentials: credentialsOf(
+              values.HEPHY_REGISTRY_USERNAME,
+              values.HEPHY_REGISTRY_PASSWORD,
+            ),
+            builderCredentials: credentialsOf(
+              values.HEPHY_BUILDER_USERNAME,
+              values.HEPHY_BUILDER_PASSWORD,
+            ),
           },
     driver: values.HEPHY_DRIVER,
     kubernetes: {
@@ -145,6 +158,10 @@ function settingsOf(values: Values): Settings {
     shutdownMs: values.HEPHY_SHUTDOWN_SECONDS * 1000,
     logLevel: values.HEPHY_LOG_LEVEL,
   };
+}
+
+function credentialsOf(username: string | null, password: Secret | null): Credentials | null {
+  return username !== null && password !== null ? { username, password } : null;
 }
 
 interface VariableSource {

@@ -14,7 +14,7 @@ import { createSourceListener, sourceUrl, type SourceStore } from '@hephy/source
 import { createSourceGrants, type SourceGrants } from '@hephy/store';
 import type { Connections } from './connect.ts';
 import { UserError } from '../client/contexts.ts';
-import { plainRegistries, registryAuth } from './registry-auth.ts';
+import { plainRegistries, builderAuth } from './builder-auth.ts';
 
 const sweepGrantsEveryMs = 600_000;
 
@@ -52,7 +52,7 @@ export async function openKubernetesDriver(
       serviceAccountName: undefined,
       credentialsDirectory: '/kaniko/.docker',
     },
-    credentials: registryAuth(connections),
+    credentials: builderAuth(connections),
     grantSource: async (source, until) =>
       sourceUrl(sourcesUrl, await grants.grantSource({ source, until })),
     onError,

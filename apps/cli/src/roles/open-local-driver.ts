@@ -5,7 +5,7 @@ import { createLocalDriver, findContainment, machinePlatformOf } from '@hephy/dr
 import type { Driver } from '@hephy/drivers';
 import type { SourceStore } from '@hephy/source';
 import { dataPath, type Connections } from './connect.ts';
-import { plainRegistries, registryAuth } from './registry-auth.ts';
+import { plainRegistries, builderAuth } from './builder-auth.ts';
 
 const maxLogBytes = 50 * 1024 ** 2;
 const maxCacheBytes = 10 * 1024 ** 3;
@@ -53,7 +53,7 @@ async function writeBuilderFiles(
   const mirrors = settings.baseMirrors.map((mirror) => ({ ...mirror, insecure: false }));
   const conf = renderRegistriesConf({ mirrors, plainRegistries: plainRegistries(connections) });
   await writeFile(registriesConfPath, conf);
-  const auth = registryAuth(connections);
+  const auth = builderAuth(connections);
   if (auth === undefined) return { registriesConfPath };
   const authFilePath = join(directory, 'auth.json');
   await writeFile(authFilePath, auth, { mode: 0o600 });

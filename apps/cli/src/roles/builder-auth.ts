@@ -1,8 +1,13 @@
 import type { Connections } from './connect.ts';
 
-/** The credentials of the registry as `docker login` stores them; undefined if it asks for none. */
-export function registryAuth({ settings, places }: Connections): string | undefined {
-  const credentials = settings.registry?.credentials;
+interface Registry {
+  readonly settings: Pick<Connections['settings'], 'registry'>;
+  readonly places: Pick<Connections['places'], 'registry' | 'plainHttp'>;
+}
+
+/** What builders push with, as `docker login` stores it; undefined if the registry asks for nothing. */
+export function builderAuth({ settings, places }: Registry): string | undefined {
+  const credentials = settings.registry?.builderCredentials ?? settings.registry?.credentials;
   if (!credentials) return undefined;
   const auth = Buffer.from(`${credentials.username}:${credentials.password.reveal()}`);
   const auths = { [registryHost(places.registry)]: { auth: auth.toString('base64') } };
@@ -10,7 +15,7 @@ export function registryAuth({ settings, places }: Connections): string | undefi
 }
 
 /** The registries that are spoken to without TLS. */
-export function plainRegistries({ places }: Connections): string[] {
+export function plainRegistries({ places }: Pick<Registry, 'places'>): string[] {
   return places.plainHttp ? [registryHost(places.registry)] : [];
 }
 
