@@ -7,6 +7,7 @@ import {
   type GitClientResult,
   type WorkTree,
 } from '../parts/git-client.ts';
+import { startGate } from '../parts/gate.ts';
 import { showLogOnFailure } from '../parts/hephy.ts';
 import { until } from '../parts/until.ts';
 import { startHephyOn, type HephyOnCluster } from './hephy-on-cluster.ts';
@@ -95,4 +96,28 @@ test('a push that is left cancels its KubeJobs, even those that wait for a node'
   await pushing.result;
   await until('its end', async () => (await listPods()).length === 0);
   expect((await hephy.ended('left', 1)).state).toBe('canceled');
+});
+
+test('a build goes on while the service is killed, and ends once, with all of its log', async () => {
+  const gate = await startGate(cluster.registry.split(':')[0]);
+  try {
+    const killed = await hephy.createApp('killed', { platforms: ['linux/amd64'] });
+    await killed.commit({
+      Dockerfile: `FROM ${cluster.images.base}\nRUN echo before\n${gate.step('killed')}\nRUN echo after\n`,
+    });
+    const pushing = startGitClient(['push', 'deis', 'main'], { cwd: killed.path });
+    await gate.arrived('killed');
+    await hephy.end('SIGKILL');
+    await pushing.result;
+    gate.open('killed');
+    await hephy.start();
+    expect((await hephy.ended('killed', 1)).state).toBe('succeeded');
+    expect(gate.arrivals('killed')).toBe(1);
+    const lines = (await hephy.log('killed', 1)).split('\n');
+    for (const said of ['before', 'open', 'after']) {
+      expect(lines.filter((line) => line.trim() === `[amd64] ${said}`)).toHaveLength(1);
+    }
+  } finally {
+    await gate.close();
+  }
 });

@@ -15,7 +15,8 @@ export interface Gate {
   close(): Promise<void>;
 }
 
-export async function startGate(): Promise<Gate> {
+/** `host` is an address of this machine that builds reach. */
+export async function startGate(host = '127.0.0.1'): Promise<Gate> {
   const counts = new Map<string, number>();
   const waiting = new Map<string, ServerResponse[]>();
   const opened = new Set<string>();
@@ -25,12 +26,12 @@ export async function startGate(): Promise<Gate> {
     if (opened.has(door)) response.end('open\n');
     else waiting.set(door, [...(waiting.get(door) ?? []), response]);
   });
-  server.listen(0, '127.0.0.1');
+  server.listen(0, host);
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   const arrivals = (door: string): number => counts.get(door) ?? 0;
   return {
-    step: (door) => `RUN echo at ${door} && wget -q -O - http://127.0.0.1:${port}/${door}`,
+    step: (door) => `RUN echo at ${door} && wget -q -O - http://${host}:${port}/${door}`,
     arrived: (door) =>
       until(`a build at the door ${door}`, () => arrivals(door) > 0 || undefined).then(
         () => undefined,
