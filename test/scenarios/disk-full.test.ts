@@ -110,7 +110,10 @@ test(
   { timeout: leasesMs },
   async () => {
     const app = await hephy.createApp('record', amd64);
-    await app.commit(small);
+    const base = await hephy.baseImage();
+    // More log than the database has room for in the files that it has already.
+    const noise = 'head -c 4000000 /dev/urandom | base64';
+    await app.commit({ Dockerfile: `FROM ${base}\nRUN ${noise}\n` });
     const freeDisk = await fillDisk('database');
     const client = startGitClient(['push', 'deis', 'main'], { cwd: app.path });
     await until('a write that found no space', async () =>
