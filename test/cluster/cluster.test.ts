@@ -7,11 +7,14 @@ import { createRegistryClient } from '@hephy/registry';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { until } from '../parts/until.ts';
-import { makeBuildNamespace, runKanikoJob } from './kaniko-job.ts';
-import { layoutOf } from './layout.ts';
+import type { ApiClient } from './api-client.ts';
+import { addFakeNodes, fakeNodeTaint, removeFakeNodes } from './fake-nodes.ts';
+import { runKanikoJob } from './kaniko-job.ts';
+import { layoutOf, type NodeArchitecture } from './layout.ts';
 import { missingForCluster } from './needs.ts';
 import { linkNames } from './network.ts';
 import { isReady, NodeList } from './node-list.ts';
+import { makeNamespace, runJob } from './run-job.ts';
 import { startCluster } from './start-cluster.ts';
 import type { Cluster } from './start-cluster.ts';
 
@@ -26,12 +29,16 @@ const jobMs = 300_000;
 
 describe.skipIf(isLeftOut)('the cluster that tests share', () => {
   let cluster: Cluster;
+  let namespace: string;
 
   beforeAll(async () => {
-    cluster = await startCluster({ arm64: true });
-    await makeBuildNamespace(cluster);
+    cluster = await startCluster({ arm64: true, services: true });
+    namespace = await makeNamespace(cluster);
   }, coldMs);
-  afterAll(() => cluster.stop());
+  afterAll(async () => {
+    await cluster?.api.send('DELETE', `/api/v1/namespaces/${namespace}`);
+    await cluster?.stop();
+  });
 
   test('has a ready node of each architecture', async () => {
     const { items } = NodeList.parse(await cluster.api.get('/api/v1/nodes'));
@@ -52,7 +59,13 @@ describe.skipIf(isLeftOut)('the cluster that tests share', () => {
     async ({ architecture, machine }) => {
       const tag = `${architecture}-${crypto.randomUUID().slice(0, 8)}`;
       const dockerfile = `FROM ${cluster.images.base}\nRUN echo "RUN is on $(uname -m)"\n`;
-      const build = { name: `kaniko-${tag}`, architecture, dockerfile, destination: `app:${tag}` };
+      const build = {
+        namespace,
+        name: `kaniko-${tag}`,
+        architecture,
+        dockerfile,
+        destination: `app:${tag}`,
+      };
       const { nodeName, message, log } = await runKanikoJob(build, cluster, jobMs);
       expect(nodeName).toBe(`node-${architecture}`);
       expect(log.split('\n')).toContain(`RUN is on ${machine}`);
@@ -62,6 +75,37 @@ describe.skipIf(isLeftOut)('the cluster that tests share', () => {
       expect(message).toBe(pushed?.digest);
     },
   );
+
+  test.for([
+    { from: 'amd64', to: 'amd64' },
+    { from: 'amd64', to: 'arm64' },
+    { from: 'arm64', to: 'amd64' },
+    { from: 'arm64', to: 'arm64' },
+  ] as const)(
+    'a pod of the $from node reaches a Service of the $to node by its name',
+    { timeout: jobMs },
+    async ({ from, to }) => {
+      const name = `web-${crypto.randomUUID().slice(0, 8)}`;
+      await serve({ namespace, name, architecture: to }, cluster);
+      const ask = `until wget -qO- http://${name}.${namespace}.svc.cluster.local; do sleep 1; done`;
+      const containers = [{ name: 'main', image: cluster.images.base, command: ['sh', '-c', ask] }];
+      const { log } = await runJob(
+        { namespace, name, architecture: from, podSpec: { containers } },
+        cluster,
+        jobMs,
+      );
+      expect(log).toContain(`hello from ${name}`);
+    },
+  );
+
+  test('fake nodes take pods that tolerate them, and go', { timeout: jobMs }, async () => {
+    const nodes = await addFakeNodes(cluster, { count: 20, architecture: 'arm64' });
+    const nodeName = await runFakePod(namespace, cluster);
+    expect(nodes).toContain(nodeName);
+    await removeFakeNodes(cluster);
+    const { items } = NodeList.parse(await cluster.api.get('/api/v1/nodes'));
+    expect(items.map(({ metadata }) => metadata.name)).not.toContain(nodeName);
+  });
 });
 
 describe.skipIf(isLeftOut)('a cluster of its own', () => {
@@ -83,6 +127,17 @@ describe.skipIf(isLeftOut)('a cluster of its own', () => {
     expect((await other.api.send('GET', namespace)).status).toBe(200);
     await other.stop();
     expect(await tracesOf(number, [])).toEqual([]);
+  });
+
+  test('knows after a crash what it knew before', { timeout: coldMs }, async () => {
+    const cluster = await startCluster(options);
+    await cluster.api.send('POST', '/api/v1/namespaces', { metadata: { name: 'before' } });
+    for (const name of ['kube-apiserver', 'etcd']) await cluster.kill(name);
+    expect(await cluster.api.isReady()).toBe(false);
+    for (const name of ['etcd', 'kube-apiserver']) await cluster.revive(name);
+    await until('the API server answers again', () => cluster.api.isReady());
+    expect((await cluster.api.send('GET', '/api/v1/namespaces/before')).status).toBe(200);
+    await cluster.stop();
   });
 
   test('leaves nothing, whatever still runs in it', { timeout: coldMs }, async () => {
@@ -108,32 +163,71 @@ async function cutOffStart(number: number): Promise<void> {
   await ended;
 }
 
+/** A web server that says its name, with a Service before it. */
+async function serve(
+  {
+    namespace,
+    name,
+    architecture,
+  }: { namespace: string; name: string; architecture: NodeArchitecture },
+  { api, images }: Cluster,
+): Promise<void> {
+  const page = `mkdir /pages; echo "hello from ${name}" > /pages/index.html; httpd -f -p 8080 -h /pages`;
+  const containers = [{ name: 'web', image: images.base, command: ['sh', '-c', page] }];
+  const labels = { app: name };
+  await api.send('POST', podsOf(namespace), {
+    metadata: { name, labels },
+    spec: { containers, nodeSelector: { 'kubernetes.io/arch': architecture } },
+  });
+  const { status } = await api.send('POST', `/api/v1/namespaces/${namespace}/services`, {
+    metadata: { name },
+    spec: { selector: labels, ports: [{ port: 80, targetPort: 8080 }] },
+  });
+  expect(status).toBe(201);
+}
+
 const Pod = z.object({
+  spec: z.object({ nodeName: z.string().optional() }),
   status: z.object({
-    containerStatuses: z
-      .array(z.object({ containerID: z.string().optional(), ready: z.boolean() }))
-      .default([]),
+    phase: z.string(),
+    containerStatuses: z.array(z.object({ containerID: z.string().optional() })).default([]),
   }),
 });
+function podsOf(namespace: string): string {
+  return `/api/v1/namespaces/${namespace}/pods`;
+}
+
+/** Answers the node that it runs on. */
+async function runFakePod(namespace: string, { api }: Cluster): Promise<string | undefined> {
+  const { key, effect } = fakeNodeTaint;
+  const name = `fake-${crypto.randomUUID().slice(0, 8)}`;
+  const spec = {
+    nodeSelector: { type: 'kwok' },
+    tolerations: [{ key, operator: 'Exists', effect }],
+    containers: [{ name: 'main', image: 'nothing' }],
+  };
+  await api.send('POST', podsOf(namespace), { metadata: { name }, spec });
+  const pod = await untilPodRuns(`${podsOf(namespace)}/${name}`, api);
+  return pod.spec.nodeName;
+}
 
 /** Answers the id of its container, which won't end by itself and has a child. */
 async function runEndlessPod({ api, images }: Cluster): Promise<string> {
-  const pods = '/api/v1/namespaces/default/pods';
-  const container = {
-    name: 'endless',
-    image: images.base,
-    command: ['sh', '-c', 'sleep 100000 & wait'],
-  };
-  await until('the default service account is there', async () => {
-    const { status } = await api.send('GET', '/api/v1/namespaces/default/serviceaccounts/default');
-    return status === 200;
+  const command = ['sh', '-c', 'sleep 100000 & wait'];
+  const container = { name: 'endless', image: images.base, command };
+  const pods = podsOf('default');
+  await api.send('POST', pods, {
+    metadata: { name: 'endless' },
+    spec: { containers: [container] },
   });
-  const pod = { metadata: { name: 'endless' }, spec: { containers: [container] } };
-  const { status, body } = await api.send('POST', pods, pod);
-  if (status !== 201) throw new Error(JSON.stringify(body));
-  return until('the pod runs', async () => {
-    const [found] = Pod.parse(await api.get(`${pods}/endless`)).status.containerStatuses;
-    return found?.ready && found.containerID?.replace('containerd://', '');
+  const pod = await untilPodRuns(`${pods}/endless`, api);
+  return (pod.status.containerStatuses[0]?.containerID ?? '').replace('containerd://', '');
+}
+
+async function untilPodRuns(path: string, api: ApiClient): Promise<z.infer<typeof Pod>> {
+  return until(`${path} runs`, async () => {
+    const pod = Pod.parse(await api.get(path));
+    return pod.status.phase === 'Running' && pod;
   });
 }
 
@@ -161,15 +255,16 @@ async function listBelow(folder: string): Promise<string[]> {
   return names.map((name) => join(folder, name));
 }
 
+/** A process that has ended, but was not yet asked for by its parent, has no command line. */
 async function processesLike(isTrace: (text: string) => boolean): Promise<string[]> {
   const numbers = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
   const found = await Promise.all(
-    numbers.map(async (pid) => [
-      await readIfAlive(`/proc/${pid}/cmdline`),
-      await readIfAlive(`/proc/${pid}/cgroup`),
-    ]),
+    numbers.map(async (pid) => {
+      const commandLine = await readIfAlive(`/proc/${pid}/cmdline`);
+      return commandLine && `${commandLine} in ${await readIfAlive(`/proc/${pid}/cgroup`)}`;
+    }),
   );
-  return found.flat().filter(isTrace);
+  return found.filter(isTrace);
 }
 
 async function readIfAlive(path: string): Promise<string> {

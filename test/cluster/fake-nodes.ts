@@ -2,7 +2,7 @@
  * Nodes without a machine, for tests of scale: kwok answers for their kubelets, on the cluster's own control plane.
  * Their pods are scheduled, started and ended like others, but nothing runs in them. A taint keeps other pods away.
  */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { until } from '../parts/until.ts';
 import type { NodeArchitecture } from './layout.ts';
@@ -28,6 +28,15 @@ const stages = [
   'pod/fast/pod-delete.yaml',
 ];
 const requestsAtOnce = 20;
+const kwokConfiguration = {
+  apiVersion: 'config.kwok.x-k8s.io/v1alpha1',
+  kind: 'KwokConfiguration',
+  options: {
+    nodeLeaseParallelism: requestsAtOnce,
+    nodePlayStageParallelism: requestsAtOnce,
+    podPlayStageParallelism: requestsAtOnce,
+  },
+};
 
 /** Adds ready nodes of the architecture and answers their names: `fake-ARCHITECTURE-1` and on. */
 export async function addFakeNodes(
@@ -67,7 +76,10 @@ async function takesPods({ api }: Cluster, name: string): Promise<boolean> {
 async function startKwok({ folder, kubeconfig }: Cluster): Promise<void> {
   if (await isRunning(folder, processName)) return;
   const stageFolder = join(await dependencyFolder('kwok', 'sigs.k8s.io/kwok'), 'kustomize/stage');
-  await mkdir(join(folder, processName), { recursive: true });
+  const home = join(folder, processName);
+  await mkdir(home, { recursive: true });
+  const config = join(home, 'config.json');
+  await writeFile(config, JSON.stringify(kwokConfiguration));
   const command = [
     await buildTool('kwok'),
     `--kubeconfig=${kubeconfig}`,
@@ -75,10 +87,10 @@ async function startKwok({ folder, kubeconfig }: Cluster): Promise<void> {
     '--manage-nodes-with-label-selector=type=kwok',
     // Renewed well before the controller manager gives a node up, which it does after 50 s.
     '--node-lease-duration-seconds=40',
+    `--config=${config}`,
     ...stages.map((stage) => `--config=${join(stageFolder, stage)}`),
   ];
-  const env = { HOME: join(folder, processName) };
-  await startProcess(folder, { name: processName, command, env });
+  await startProcess(folder, { name: processName, command, env: { HOME: home } });
 }
 
 function fakeNode(name: string, architecture: NodeArchitecture): unknown {

@@ -20,6 +20,8 @@ export async function plugIn({ tap, nodeBridge, podSubnets, arm64Address }: Layo
   if ((await linkNames()).includes(tap)) await ip('link', 'delete', tap);
   await ip('tuntap', 'add', tap, 'mode', 'tap');
   await ip('link', 'set', tap, 'master', nodeBridge);
+  // A pod of the machine that asks for a Service of another one there is sent back by where it came from.
+  await ip('link', 'set', tap, 'type', 'bridge_slave', 'hairpin', 'on');
   await ip('link', 'set', tap, 'up');
   await ip('route', 'replace', podSubnets.arm64, 'via', arm64Address, 'dev', nodeBridge);
 }

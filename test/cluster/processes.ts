@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, open, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { isAlive, killTree, parseIdentity } from '../../packages/drivers/src/process-tree.ts';
 import type { ProcessIdentity } from '../../packages/drivers/src/process-tree.ts';
 import { until } from '../parts/until.ts';
@@ -13,11 +14,18 @@ export interface ProcessToStart {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+const Command = z.object({
+  command: z.array(z.string()),
+  env: z.record(z.string(), z.string()).optional(),
+});
+
 /** Starts a process that outlives ours, in the place of one of that name. */
 export async function startProcess(folder: string, process_: ProcessToStart): Promise<void> {
   const { name, command, env } = process_;
   await mkdir(join(folder, 'log'), { recursive: true });
   await mkdir(join(folder, 'process'), { recursive: true });
+  await mkdir(join(folder, 'command'), { recursive: true });
+  await writeFile(commandFile(folder, name), JSON.stringify({ command, env }));
   await stopProcess(folder, name);
   const log = await open(logFile(folder, name), 'a');
   try {
@@ -34,6 +42,14 @@ export async function startProcess(folder: string, process_: ProcessToStart): Pr
   } finally {
     await log.close();
   }
+}
+
+/** Starts a stopped process as it was started before. */
+export async function startAgain(folder: string, name: string): Promise<void> {
+  const { command, env = {} } = Command.parse(
+    JSON.parse(await readFile(commandFile(folder, name), 'utf8')),
+  );
+  await startProcess(folder, { name, command, env });
 }
 
 /** Waits for the process's work to be seen, and throws with its last words if it ends before. */
@@ -100,6 +116,10 @@ export async function readIfThere<T>(read: () => Promise<T>, otherwise: T): Prom
 
 function logFile(folder: string, name: string): string {
   return join(folder, 'log', `${name}.log`);
+}
+
+function commandFile(folder: string, name: string): string {
+  return join(folder, 'command', `${name}.json`);
 }
 
 async function lastWords(folder: string, name: string): Promise<string> {

@@ -19,9 +19,27 @@ export async function startServices(parts: ClusterParts): Promise<void> {
   await Promise.all([startProxy(parts), startDns(parts)]);
 }
 
-/** What kube-proxy has set up stays when it ends. */
+/** What kube-proxy has set up stays when it ends, and two of its chains even when it cleans up. */
 export async function removeServiceRules(): Promise<void> {
   await run([await buildTool('kube-proxy'), '--cleanup']);
+  for (const program of ['iptables', 'ip6tables']) {
+    for (const table of ['filter', 'mangle', 'nat']) {
+      const iptables = [program, '-w', '-t', table];
+      for (const chain of ['KUBE-FIREWALL', 'KUBE-PROXY-CANARY'])
+        await removeIfEmpty(chain, iptables);
+    }
+  }
+}
+
+async function removeIfEmpty(chain: string, iptables: readonly string[]): Promise<void> {
+  const rules = (await run([...iptables, '-S'])).split('\n');
+  const hasRules = rules.some((rule) => rule.startsWith(`-A ${chain} `));
+  if (hasRules || !rules.includes(`-N ${chain}`)) return;
+  for (const parent of ['INPUT', 'OUTPUT']) {
+    const jump = [parent, '-j', chain];
+    if (rules.includes(`-A ${jump.join(' ')}`)) await run([...iptables, '-D', ...jump]);
+  }
+  await run([...iptables, '-X', chain]);
 }
 
 async function startProxy(parts: ClusterParts): Promise<void> {

@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { until } from '../parts/until.ts';
 import { createApiClient, type ApiClient } from './api-client.ts';
 import { freezeArm64 } from './arm64/freeze.ts';
 import { joinArm64Node } from './arm64/join-arm64-node.ts';
@@ -19,7 +20,14 @@ import { layoutOf, nodeNames, sharedCluster, type Layout } from './layout.ts';
 import { withLock } from './lock.ts';
 import { missingForCluster } from './needs.ts';
 import { makeNetwork } from './network.ts';
-import { isRunning, readIfThere, readRecord, record } from './processes.ts';
+import {
+  isRunning,
+  readIfThere,
+  readRecord,
+  record,
+  startAgain,
+  stopProcess,
+} from './processes.ts';
 import { registryStorage, startRegistryServer } from './registry-server.ts';
 import { run } from './run.ts';
 import { serviceProcesses, startServices } from './services.ts';
@@ -54,6 +62,10 @@ export interface Cluster {
   readonly auditLog: string;
   /** Its processes' logs are in `log`. */
   readonly folder: string;
+  /** For tests of faults, on a cluster of their own: kills a process of it, such as `etcd` or `kube-apiserver`. */
+  kill(process: string): Promise<void>;
+  /** Starts again what was killed; it may not be ready yet. */
+  revive(process: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -63,6 +75,8 @@ const controlPlane: readonly Tool[] = [
   'kube-controller-manager',
   'kube-scheduler',
 ];
+/** Without it, the API server refuses a pod. */
+const defaultAccount = '/api/v1/namespaces/default/serviceaccounts/default';
 const expectedProcesses = [...controlPlane, 'docker-registry', 'containerd', 'kubelet'];
 
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
@@ -104,8 +118,7 @@ async function completeCluster(
 ): Promise<void> {
   const { layout } = parts;
   if (!(await isUp(layout))) await bringUp(parts, reporting);
-  const hasArm64 = await isRunning(layout.folder, nodeNames.arm64);
-  if (arm64 && !hasArm64) await joinArm64(parts, reporting);
+  if (arm64) await joinArm64(parts, reporting);
   if (services && !(await areRunning(layout, serviceProcesses))) {
     await reporting.stage('services', () => startServices(parts));
   }
@@ -133,6 +146,10 @@ async function bringUp(parts: ClusterParts, { stage, log }: Reporting): Promise<
     await stage('amd64 node', async () => {
       await startHostKubelet(parts);
       await untilNodeReady(api, nodeNames.amd64);
+      await until(
+        'pods may be made',
+        async () => (await api.send('GET', defaultAccount)).status === 200,
+      );
     });
   } finally {
     api.close();
@@ -142,10 +159,14 @@ async function bringUp(parts: ClusterParts, { stage, log }: Reporting): Promise<
 }
 
 async function joinArm64(parts: ClusterParts, { stage, log }: Reporting): Promise<void> {
-  const frozen = await stage('frozen arm64 machine', () => freezeArm64(parts, log));
-  const api = await createApiClient(parts.layout, parts.certificates);
+  const { layout, certificates } = parts;
+  const api = await createApiClient(layout, certificates);
   try {
-    await stage('arm64 node', () => joinArm64Node(frozen, parts.layout, api));
+    if (!(await isRunning(layout.folder, nodeNames.arm64))) {
+      const frozen = await stage('frozen arm64 machine', () => freezeArm64(parts, log));
+      await stage('arm64 node', () => joinArm64Node(frozen, layout, api));
+    }
+    await untilNodeReady(api, nodeNames.arm64);
   } finally {
     api.close();
   }
@@ -182,6 +203,8 @@ async function describe(
     api,
     auditLog: auditLog(layout),
     folder: layout.folder,
+    kill: (name) => stopProcess(layout.folder, name),
+    revive: (name) => startAgain(layout.folder, name),
     stop: async () => {
       api.close();
       await withLock(lockFile(layout), async () => {

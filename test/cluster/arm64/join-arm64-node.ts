@@ -11,6 +11,8 @@ import { startMachine } from './machine.ts';
 /** `frozen` is the folder of `freezeArm64`. */
 export async function joinArm64Node(frozen: string, layout: Layout, api: ApiClient): Promise<void> {
   const name = nodeNames.arm64;
+  // What an earlier machine said of itself may not be taken for this one's.
+  await api.send('DELETE', `/api/v1/nodes/${name}`);
   await plugIn(layout);
   const disk = join(layout.folder, 'arm64.qcow2');
   const backing = ['-b', join(frozen, frozenFiles.disk), '-F', 'qcow2'];

@@ -1,5 +1,5 @@
 /** The emulated machine. It is frozen and thawed with the same devices and the same program, or it does not wake up. */
-import { symlink } from 'node:fs/promises';
+import { rm, symlink } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -36,7 +36,9 @@ export async function machineVersion(): Promise<string> {
 export async function startMachine(machine: MachineToStart): Promise<void> {
   const { layout, made, disk, name, memory, inside = [] } = machine;
   const { folder } = layout;
-  if (memory !== undefined) await symlink(memory, join(folder, 'memory'));
+  const link = join(folder, 'memory');
+  await rm(link, { force: true });
+  if (memory !== undefined) await symlink(memory, link);
   const command = [
     ...inside,
     program,
