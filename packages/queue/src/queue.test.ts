@@ -134,7 +134,7 @@ describe('the step queue', () => {
     const patient = tolerant(queue, (error) => void reported.push(error));
     await patient.addStep(step);
     await patient.askAdvance({ buildId: 'b1', version: 3 });
-    expect(reported).toEqual([new Error('Redis is away')]);
+    expect(reported).toEqual([expect.any(Error)]);
   });
 });
 
