@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import type { BackendInput } from './backend.ts';
+import type { CommandInput } from '@hephy/core';
 import { buildahCommands } from './buildah.ts';
 
-const input: BackendInput = {
+const input: CommandInput = {
   platform: 'linux/arm64',
   contextDirectory: '/b/context',
   dockerfilePath: '/b/context/Dockerfile',

@@ -1,5 +1,5 @@
 /** The backend of one machine: buildah, which needs no daemon, and no privilege where user namespaces are to be had. */
-import type { BackendInput, Command } from './backend.ts';
+import type { BuilderCommand, CommandInput } from '@hephy/core';
 import { isPlainRegistry, registryOf } from './plain-registry.ts';
 
 export interface BuildahConfig {
@@ -17,7 +17,7 @@ export interface BuildahConfig {
  * `buildah build`, then `buildah push`. Each value that comes from a user is one argument behind `--flag=`, so that none
  * can become an option; the cache keeps base images and layers.
  */
-export function buildahCommands(input: BackendInput, config: BuildahConfig): Command[] {
+export function buildahCommands(input: CommandInput, config: BuildahConfig): BuilderCommand[] {
   const environment = environmentOf(input, config);
   const buildah: [string, ...string[]] = ['buildah', ...storageFlags(input, config)];
   return [
@@ -26,7 +26,7 @@ export function buildahCommands(input: BackendInput, config: BuildahConfig): Com
   ];
 }
 
-function buildFlags(input: BackendInput): string[] {
+function buildFlags(input: CommandInput): string[] {
   return [
     // Needs neither a runtime such as crun nor a cgroup of its own.
     '--isolation=chroot',
@@ -45,7 +45,7 @@ function buildFlags(input: BackendInput): string[] {
   ];
 }
 
-function pushFlags({ destination, digestFile }: BackendInput, config: BuildahConfig): string[] {
+function pushFlags({ destination, digestFile }: CommandInput, config: BuildahConfig): string[] {
   const plain = isPlainRegistry(registryOf(destination), config.plainRegistries);
   return [
     '--format=oci',
@@ -57,7 +57,7 @@ function pushFlags({ destination, digestFile }: BackendInput, config: BuildahCon
   ];
 }
 
-function storageFlags(input: BackendInput, { storageDriver }: BuildahConfig): string[] {
+function storageFlags(input: CommandInput, { storageDriver }: BuildahConfig): string[] {
   return [
     `--root=${input.cacheDirectory}`,
     `--runroot=${input.scratchDirectory}/run`,
@@ -69,7 +69,7 @@ function storageFlags(input: BackendInput, { storageDriver }: BuildahConfig): st
 
 /** Home and temporary files are the builder's own: no credentials of the worker's user are found, and no file is left. */
 function environmentOf(
-  { scratchDirectory }: BackendInput,
+  { scratchDirectory }: CommandInput,
   { registriesConfPath, authFilePath }: BuildahConfig,
 ): Record<string, string> {
   return {

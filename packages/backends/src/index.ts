@@ -1,6 +1,5 @@
-export type { BackendInput, Command } from './backend.ts';
 export { buildahCommands, type BuildahConfig } from './buildah.ts';
-export { kanikoContainer, type KanikoContainer, type KanikoInput } from './kaniko.ts';
+export { kanikoContainer, type KanikoInput } from './kaniko.ts';
 export {
   kanikoRefusal,
   parseKanikoConfig,

@@ -1,42 +1,21 @@
 /** The backend of a cluster: kaniko, which builds and pushes in one container without privilege. */
+import type { BuilderContainer, ContainerInput } from '@hephy/core';
 import { cacheRepository } from './kaniko-cache.ts';
 import { kanikoRefusal, type KanikoConfig } from './kaniko-config.ts';
 import { isPlainRegistry, registryOf } from './plain-registry.ts';
 
-export interface KanikoInput {
-  /** Canonical, such as `linux/arm64`. */
-  readonly platform: string;
+export interface KanikoInput extends ContainerInput {
   /** The node is of another platform than that: then only what copies files can be built. */
   readonly foreignNode?: boolean;
-  /** Absolute, in the container: where the commit's files lie. */
-  readonly contextDirectory: string;
-  /** Both from the top of the commit. */
-  readonly contextPath: string;
-  readonly dockerfilePath: string;
-  readonly target: string | null;
-  readonly buildArgs: Readonly<Record<string, string>>;
-  readonly labels: Readonly<Record<string, string>>;
-  /** `registry/repository:tag` */
-  readonly destination: string;
-  readonly noCache: boolean;
-  /** Where kaniko writes the digest: before it pushes, so that a failed push leaves one too. */
-  readonly digestFile: string;
   /** Leave HTTP/2 alone: a try before this one failed over it. */
   readonly http1?: boolean;
-}
-
-export interface KanikoContainer {
-  readonly image: string;
-  /** For the image's own entry point; never a secret. */
-  readonly args: readonly string[];
-  readonly environment: Readonly<Record<string, string>>;
 }
 
 /**
  * One container for a platform build. Each value that comes from a user is one argument behind `--flag=`, so that none can
  * become an option. It throws where `kanikoRefusal` refuses.
  */
-export function kanikoContainer(input: KanikoInput, config: KanikoConfig): KanikoContainer {
+export function kanikoContainer(input: KanikoInput, config: KanikoConfig): BuilderContainer {
   const refusal = kanikoRefusal(input.platform, config);
   if (refusal !== undefined) throw new Error(refusal);
   return {

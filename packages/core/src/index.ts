@@ -8,6 +8,7 @@ export {
   TagName,
   mayUse,
 } from './app.ts';
+export type { BuilderCommand, BuilderContainer, CommandInput, ContainerInput } from './backend.ts';
 export {
   buildStates,
   isTerminal,

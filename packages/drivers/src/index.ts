@@ -6,7 +6,7 @@ export type {
   PreflightInput,
   PreflightResult,
 } from './driver.ts';
-export type { BuilderCommand, CommandInput, CommandsFor } from './commands.ts';
+export type { CommandsFor } from './commands.ts';
 export { createLocalDriver, type LocalDriverOptions } from './local-driver.ts';
 export { machinePlatformOf } from './preflight.ts';
 export { findContainment, type Containment } from './containment.ts';

@@ -5,11 +5,11 @@
  */
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { failureOf, type Failure } from '@hephy/core';
+import { failureOf, type BuilderCommand, type Failure } from '@hephy/core';
 import type { SourceStore } from '@hephy/source';
 import { replaceFile, type BuilderDirectory } from './builder-directory.ts';
 import { startClaim, type Claim } from './claim.ts';
-import type { BuilderCommand, CommandsFor } from './commands.ts';
+import type { CommandsFor } from './commands.ts';
 import type { Containment } from './containment.ts';
 import { findContextPaths } from './context-paths.ts';
 import type { BuilderSpec } from './driver.ts';

@@ -2,8 +2,8 @@
  * The KubeJob of one platform build, as a pure function of what is asked: so a worker that comes later makes the same,
  * finds it under its name, and knows by the hash whether it is the same. Source of the fields: batch/v1 Job, v1 Pod.
  */
+import type { BuilderContainer } from '@hephy/core';
 import type { BuilderSpec } from '../driver.ts';
-import type { BuilderContainer } from './container.ts';
 
 export const managedBy = 'app.kubernetes.io/managed-by=hephy-builder';
 export const specHashAnnotation = 'hephy-builder/spec-sha256';
