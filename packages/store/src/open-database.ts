@@ -43,8 +43,8 @@ export async function openDatabase(
   }
   const waitTimeoutMs = limits.answerTimeoutMs;
   if (place.directory === undefined) {
-    const pglite = await createPglite({ parsers, startParams }, place.cacheDirectory);
-    const pool = poolOfPglite(pglite, { waitTimeoutMs });
+    const pglite = await createPglite({ startParams }, place.cacheDirectory);
+    const pool = await poolOfPglite(pglite, { waitTimeoutMs });
     return { db: kyselyOn(pool), kind: 'pglite', close: () => pool.end() };
   }
   const { directory, cacheDirectory } = place;
@@ -60,11 +60,11 @@ async function openDirectory(
     const dataDir = join(directory, 'data');
     // Not relaxed: a statement is answered once its bytes are the kernel's, so what was acknowledged outlives `kill -9`.
     // A power cut may take the last seconds: PGlite runs without fsync.
-    const options = { dataDir, relaxedDurability: false, parsers, startParams };
+    const options = { dataDir, relaxedDurability: false, startParams };
     const pglite = existsSync(dataDir)
       ? await PGlite.create(options)
       : await createPglite(options, cacheDirectory);
-    const pool = poolOfPglite(pglite, { waitTimeoutMs });
+    const pool = await poolOfPglite(pglite, { waitTimeoutMs });
     return {
       db: kyselyOn(pool),
       kind: 'pglite',
@@ -84,9 +84,6 @@ function createPglite(options: PGliteOptions, cacheDirectory: string | undefined
     ? PGlite.create(options)
     : createPgliteFromTemplate(options, cacheDirectory);
 }
-
-/** `bigint` as a number, as from a server. */
-const parsers = { 20: Number };
 
 /**
  * PostgreSQL's own choice of 128 MB would be resident from the start. Every page that this process holds is also time:

@@ -19,7 +19,7 @@ export const defaultPoolLimits: PoolLimits = {
 const { INT8 } = types.builtins;
 
 /** Our counters stay far below 2^53, so `bigint` is read as a number; `pg` by itself answers text. */
-const parsers: CustomTypesConfig = {
+export const parsers: CustomTypesConfig = {
   getTypeParser: (oid, format) =>
     oid === INT8 ? Number : (types.getTypeParser(oid, format) as (value: string) => unknown),
 };
