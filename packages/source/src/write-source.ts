@@ -28,21 +28,27 @@ export async function writeSource(
   return { sha256: hash.digest('hex'), sizeBytes };
 }
 
-const batchBytes = 1024 ** 2;
+const batchBytes = 256 * 1024;
 
-/** The same bytes in larger pieces: git hands out little at a time, and each write is a trip to another thread and back. */
+/**
+ * The same bytes in larger pieces: git hands out little at a time, and each write is a trip to another thread and back.
+ * Each piece lies in the same memory as the one before it.
+ */
 async function* inBatches(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  let batch: Uint8Array[] = [];
-  let sizeBytes = 0;
+  const batch = Buffer.allocUnsafeSlow(batchBytes);
+  let filled = 0;
   for await (const bytes of chunks) {
-    batch.push(bytes);
-    sizeBytes += bytes.length;
-    if (sizeBytes < batchBytes) continue;
-    yield Buffer.concat(batch);
-    batch = [];
-    sizeBytes = 0;
+    for (let taken = 0; taken < bytes.length;) {
+      const part = bytes.subarray(taken, taken + batchBytes - filled);
+      batch.set(part, filled);
+      taken += part.length;
+      filled += part.length;
+      if (filled < batchBytes) continue;
+      yield batch;
+      filled = 0;
+    }
   }
-  if (sizeBytes > 0) yield Buffer.concat(batch);
+  if (filled > 0) yield batch.subarray(0, filled);
 }
 
 async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
