@@ -101,14 +101,14 @@ export async function deploy(input: DeployInput, deps: DeployDeps): Promise<RefA
   if (!accepted.ok) {
     return { ref, ok: false, reason: `build ${accepted.runningNumber} of ${app.name} is running` };
   }
-  const { buildId } = accepted;
+  const { buildId, plan } = accepted;
   const onLeave = (): void => {
     if (!deps.shutdown.aborted) cancelFor(buildId, deps).catch(deps.onError);
   };
   signal.addEventListener('abort', onLeave, { once: true });
   if (signal.aborted) onLeave();
   try {
-    const record = await follow({ buildId, write, signal }, deps);
+    const record = await follow({ buildId, plan, write, signal }, deps);
     if (!record) {
       return { ref, ok: false, later: true, reason: leftText(app.name, accepted.number, deps) };
     }
@@ -134,7 +134,12 @@ async function acceptBuild(
   source: SourceRef,
   deps: DeployDeps,
 ): Promise<
-  | { readonly ok: true; readonly buildId: string; readonly number: number }
+  | {
+      readonly ok: true;
+      readonly buildId: string;
+      readonly plan: BuildPlan;
+      readonly number: number;
+    }
   | { readonly ok: false; readonly runningNumber: number }
 > {
   const at = deps.now();
@@ -160,11 +165,12 @@ async function acceptBuild(
   const accepted = await patiently(() => deps.acceptPush(push), { ...deps, signal: deps.shutdown });
   if (!accepted.ok) return accepted;
   await deps.queue.askAdvance({ buildId, version: accepted.version });
-  return { ok: true, buildId, number: accepted.number };
+  return { ok: true, buildId, plan, number: accepted.number };
 }
 
 interface Following {
   readonly buildId: string;
+  readonly plan: BuildPlan;
   readonly write: DeployInput['write'];
   readonly signal: AbortSignal;
 }
@@ -189,13 +195,12 @@ async function follow(following: Following, deps: DeployDeps): Promise<BuildReco
 }
 
 async function printOutput(
-  { buildId, write, signal }: Following,
+  { buildId, plan, write, signal }: Following,
   deps: DeployDeps,
 ): Promise<BuildRecord> {
   const { subscribe } = deps;
   const records = patientRecords(deps.records, { ...deps, signal });
-  const first = await records.readBuild(buildId);
-  const labels = platformLabels(first);
+  const labels = platformLabels(plan);
   for await (const entry of followOutput(
     { buildId, afterSeq: 0, signal },
     { records, subscribe },

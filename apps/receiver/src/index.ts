@@ -1,3 +1,2 @@
 export { createReceiver, type Receiver, type ReceiverDeps } from './create-receiver.ts';
 export { createGitHandlers, type GitHandlersDeps, type PushContext } from './git-handlers.ts';
-export { platformLabels } from './platform-labels.ts';

@@ -113,7 +113,7 @@ export function endedBy(signal: AbortSignal): EndReason | undefined {
 
 /** How late a lost or suppressed signal makes a cancel. */
 const renewEveryMs = 1_000;
-/** The least time between two renewals that signals ask for. */
+/** What a signal's renewal waits for: signals come with every piece of log, and at a builder's end there is more to do. */
 const quietMs = 100;
 
 function keepLease(
@@ -121,23 +121,24 @@ function keepLease(
   deps: HoldDeps,
 ): () => void {
   // A failed renewal is tried again by the next call; until the lease is over nobody else can hold the work.
-  let renewedAt = deps.now().getTime();
-  const renewSoon = (): void => {
-    renewedAt = deps.now().getTime();
-    work.renew().catch(deps.onError);
-  };
-  // Signals come with every piece of log; a cancel that falls between two renewals waits for the next of the timer's.
+  const renew = (): void => void work.renew().catch(deps.onError);
+  let stopWaiting: (() => void) | undefined;
   const onSignal = (): void => {
-    if (deps.now().getTime() - renewedAt >= quietMs) renewSoon();
+    stopWaiting ??= deps.repeat(quietMs, () => {
+      stopWaiting?.();
+      stopWaiting = undefined;
+      renew();
+    });
   };
   const onShutdown = (): void => work.end('shutdown');
-  const stopRepeating = deps.repeat(renewEveryMs, renewSoon);
+  const stopRepeating = deps.repeat(renewEveryMs, renew);
   const unsubscribe = deps.signals.subscribe(work.step.buildId, onSignal);
   deps.shutdown.addEventListener('abort', onShutdown);
   if (deps.shutdown.aborted) onShutdown();
   return () => {
     stopRepeating();
     unsubscribe();
+    stopWaiting?.();
     deps.shutdown.removeEventListener('abort', onShutdown);
   };
 }

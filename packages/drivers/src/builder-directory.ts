@@ -9,7 +9,7 @@
  *     digest          what the backend says that it pushed
  *     exit            `phase code`: made once, by a hard link, when it has ended
  */
-import { link, open, readFile, rename, rm } from 'node:fs/promises';
+import { link, lstat, open, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { codeOf, isMissing } from './errors.ts';
 import { isAlive, parseIdentity, type ProcessIdentity } from './process-tree.ts';
@@ -42,6 +42,17 @@ export function builderDirectory(directory: string, name: string): BuilderDirect
   };
 }
 
+/** Whether there is such a file or directory, or a link of that name, wherever it leads. */
+export async function isThere(file: string): Promise<boolean> {
+  try {
+    await lstat(file);
+    return true;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
+}
+
 /** The file's text, or undefined if there is none. */
 export async function readIfThere(file: string): Promise<string | undefined> {
   try {
@@ -58,9 +69,9 @@ export async function readStarter(builder: BuilderDirectory): Promise<ProcessIde
 
 /** Whether nothing more will come from it: it has ended, it vanished, or it never was. */
 export async function hasEnded(builder: BuilderDirectory): Promise<boolean> {
+  if (await isThere(builder.exit)) return true;
   const starter = await readStarter(builder);
-  if (!starter || !(await isAlive(starter))) return true;
-  return (await readIfThere(builder.exit)) !== undefined;
+  return !starter || !(await isAlive(starter));
 }
 
 /** Makes the file whole or not at all; the first who makes it wins. Answers whether that was this call. */

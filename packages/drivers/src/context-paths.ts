@@ -1,6 +1,7 @@
 /** The paths that the backend opens by name. COPY and ADD look after links by themselves; these it would simply follow. */
-import { lstat, realpath } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
 import path from 'node:path';
+import { isThere } from './builder-directory.ts';
 import { isMissing } from './errors.ts';
 
 export type ContextPaths =
@@ -20,14 +21,14 @@ export async function findContextPaths(
   ]);
   if (!contextDirectory) return refused(asked.contextPath);
   if (!dockerfilePath) return refused(asked.dockerfilePath);
-  for (const ignoreFile of ['.containerignore', '.dockerignore']) {
-    for (const file of [path.join(contextDirectory, ignoreFile), dockerfilePath + ignoreFile]) {
-      if ((await isThere(file)) && !(await resolveBelow(root, path.relative(root, file)))) {
-        return refused(path.relative(root, file));
-      }
-    }
-  }
-  return { ok: true, contextDirectory, dockerfilePath };
+  const ignoreFiles = ['.containerignore', '.dockerignore'].flatMap((name) =>
+    [path.join(contextDirectory, name), dockerfilePath + name].map((file) =>
+      path.relative(root, file),
+    ),
+  );
+  const leaves = await Promise.all(ignoreFiles.map((file) => leavesTop(root, file)));
+  const outside = ignoreFiles.find((_, position) => leaves[position]);
+  return outside === undefined ? { ok: true, contextDirectory, dockerfilePath } : refused(outside);
 }
 
 function refused(asked: string): ContextPaths {
@@ -47,14 +48,8 @@ async function resolveBelow(root: string, relative: string): Promise<string | un
   }
 }
 
-async function isThere(file: string): Promise<boolean> {
-  try {
-    await lstat(file);
-    return true;
-  } catch (error) {
-    if (isMissing(error)) return false;
-    throw error;
-  }
+async function leavesTop(root: string, relative: string): Promise<boolean> {
+  return (await isThere(path.join(root, relative))) && !(await resolveBelow(root, relative));
 }
 
 /** A link to itself, or a file where a directory has to be. */

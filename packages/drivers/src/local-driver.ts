@@ -139,10 +139,12 @@ async function waitForResult(
   } finally {
     bell.close();
   }
-  const exit = await readIfThere(builder.exit);
-  const digest = await readIfThere(builder.digest);
-  const platform = (await readSpec(builder))?.platform;
-  return readResult({ exit, digest, platform });
+  const [exit, digest, spec] = await Promise.all([
+    readIfThere(builder.exit),
+    readIfThere(builder.digest),
+    readSpec(builder),
+  ]);
+  return readResult({ exit, digest, platform: spec?.platform });
 }
 
 /** Of `spec.json` what is asked for after the start. */
