@@ -1,4 +1,5 @@
 import { format, resolveConfig } from 'prettier';
+import { chartSchema, chartSchemaPath } from './chart-schema.ts';
 import { commandLinePage } from './command-line-page.ts';
 import { configurationPage } from './configuration-page.ts';
 import { makeOpenApi } from './openapi.ts';
@@ -18,6 +19,7 @@ export async function makePages(root: string, commands: readonly CommandHelp[]):
     'docs/configuration.md': configurationPage(),
     'docs/cli.md': commandLinePage(commands),
     'docs/openapi.json': JSON.stringify(await makeOpenApi()),
+    [chartSchemaPath]: await chartSchema(root),
   };
   return Promise.all(
     Object.entries(texts).map(async ([path, text]) => {

@@ -1,0 +1,279 @@
+/** What the chart makes of values: what it refuses, what it grants, and whom it lets ask what. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { environmentTable } from '@hephy/runtime';
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { notInCluster } from '../../scripts/docs/chart-schema.ts';
+import { renderManifests } from '../../scripts/manifests/render.ts';
+import { everything, least, shared, trial, written } from './chart-values.ts';
+import { lintChart, objectsIn, templateChart, type KubeObject } from './helm.ts';
+
+const root = join(import.meta.dirname, '../..');
+const roles = ['receiver', 'worker', 'publisher', 'api'];
+const render = async (values: object): Promise<KubeObject[]> =>
+  objectsIn(await templateChart({ values }));
+
+test('helm finds nothing to say about it', async () => {
+  for (const values of [least, trial, everything, written, shared]) {
+    expect(await lintChart({ values })).toContain('1 chart(s) linted, 0 chart(s) failed');
+  }
+});
+
+describe('values that cannot be meant', () => {
+  test('are told all at once, each with what to set', async () => {
+    const problems = await templateChart({ values: {} }).catch(
+      ({ cause }: { cause: { stderr: string } }) => cause.stderr,
+    );
+    for (const name of [
+      'image',
+      'kaniko.image',
+      'registry.address',
+      'receiver.publicUrl',
+      'api.publicUrl',
+      'one of database.url, database.existingSecret and postgresql.enabled',
+      'one of redis.url, redis.existingSecret and redis.enabled',
+    ]) {
+      expect(problems).toMatch(new RegExp(`^- ${name} is needed`, 'm'));
+    }
+  });
+
+  test.each([
+    [
+      { registry: { address: 'https://registry.example.com' } },
+      'registry.address is needed, as host[:port][/prefix] without https://',
+    ],
+    [
+      { registry: { ...least.registry, username: 'ada' } },
+      'registry.username and registry.password go together',
+    ],
+    [{ postgresql: { enabled: true } }, 'one of database.url, database.existingSecret and'],
+    [{ operator: { token: 'password' } }, 'operator.token is hephy_ and 43 letters or digits'],
+    [
+      { kaniko: { image: 'kaniko@sha256:00', debug: true } },
+      'kaniko.debug adds -debug to a tag, and kaniko.image has a digest',
+    ],
+    [{ worker: { replicas: 'two' } }, "at '/worker/replicas': got string, want integer"],
+    [{ settings: { HEPHY_MAX_PUSHES: 1 } }, "additional properties 'HEPHY_MAX_PUSHES' not allowed"],
+    [{ settings: { HEPHY_DATA: '/tmp' } }, "additional properties 'HEPHY_DATA' not allowed"],
+    [{ reciever: {} }, "additional properties 'reciever' not allowed"],
+    [{ builds: { namespace: 'Builds' } }, "at '/builds/namespace': 'Builds' does not match"],
+    [{ sources: { storage: { size: 10 } } }, "at '/sources/storage/size': got number, want string"],
+  ])('%j', async (values, sentence) => {
+    await expect(templateChart({ values: { ...least, ...values } })).rejects.toThrow(sentence);
+  });
+});
+
+const Deployment = z.object({
+  metadata: z.object({ name: z.string() }),
+  spec: z.object({
+    template: z.object({
+      spec: z.looseObject({
+        serviceAccountName: z.string().optional(),
+        automountServiceAccountToken: z.boolean(),
+        enableServiceLinks: z.boolean(),
+        affinity: z.unknown().optional(),
+        volumes: z.array(z.looseObject({ name: z.string() })),
+        containers: z
+          .array(
+            z.looseObject({
+              env: z
+                .array(z.object({ name: z.string(), value: z.string().optional() }).loose())
+                .default([]),
+              volumeMounts: z.array(z.looseObject({ name: z.string(), mountPath: z.string() })),
+            }),
+          )
+          .length(1),
+      }),
+    }),
+  }),
+});
+
+const Secrets = z.object({
+  projected: z.object({
+    sources: z.array(
+      z.object({ secret: z.object({ items: z.array(z.object({ path: z.string() })) }) }),
+    ),
+  }),
+});
+
+/** The pods of the roles by their names. */
+async function rolesOf(values: object) {
+  const deployments = (await render(values)).filter(({ kind }) => kind === 'Deployment');
+  const byName = new Map(
+    deployments.map((each) => {
+      const { metadata, spec } = Deployment.parse(each);
+      return [metadata.name, spec.template.spec] as const;
+    }),
+  );
+  return Object.fromEntries(
+    roles.map((role) => {
+      const pod = byName.get(`hephy-${role}`);
+      const [container] = pod?.containers ?? [];
+      if (!pod || !container) throw new Error(`there is no ${role}`);
+      return [role, { ...pod, ...container }];
+    }),
+  );
+}
+
+describe('the pods', () => {
+  test('have each setting of the service that is for them, and none that it does not know', async () => {
+    const settings = z
+      .object({ properties: z.object({ settings: z.object({ properties: z.looseObject({}) }) }) })
+      .parse(
+        JSON.parse(await readFile(join(root, 'charts/hephy-builder/values.schema.json'), 'utf8')),
+      );
+    const settable = Object.keys(settings.properties.settings.properties);
+    const set = Object.values(await rolesOf(everything)).flatMap(({ env }) =>
+      env.map(({ name }) => name),
+    );
+    const known = environmentTable.flatMap(({ name, secret }) => [
+      name,
+      ...(secret ? [`${name}_FILE`] : []),
+    ]);
+    expect(known).toEqual(expect.arrayContaining(set));
+    const missing = environmentTable.filter(
+      ({ name }) =>
+        ![name, `${name}_FILE`].some((each) => set.includes(each)) &&
+        !settable.includes(name) &&
+        !notInCluster.has(name),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  test('get large numbers as they are written', async () => {
+    const { worker } = await rolesOf(everything);
+    expect(worker?.env).toContainEqual({ name: 'HEPHY_MAX_PUSH_MB', value: '9999999' });
+  });
+
+  test.each([
+    ['of the operator’s own', everything],
+    ['of the chart', written],
+  ])(
+    'have the secrets that they need, %s, and each file that a variable names',
+    async (_, values) => {
+      const pods = Object.entries(await rolesOf(values));
+      const files = pods.map(([role, { env, volumes }]) => {
+        const named = env.flatMap(({ name, value = '' }) =>
+          name.endsWith('_FILE') ? [value] : [],
+        );
+        const { projected } = Secrets.parse(volumes.find(({ name }) => name === 'secrets'));
+        const mounted = projected.sources.flatMap(({ secret }) =>
+          secret.items.map(({ path }) => path),
+        );
+        expect(named).toEqual(mounted.map((path) => `/run/hephy/${path}`));
+        return [role, mounted];
+      });
+      const stores = ['HEPHY_DATABASE_URL', 'HEPHY_REDIS_URL'];
+      expect(Object.fromEntries(files)).toEqual({
+        receiver: [...stores, 'HEPHY_S3_SECRET_ACCESS_KEY'],
+        worker: [...stores, 'HEPHY_BUILDER_PASSWORD', 'HEPHY_S3_SECRET_ACCESS_KEY'],
+        publisher: [...stores, 'HEPHY_REGISTRY_PASSWORD'],
+        api: stores,
+      });
+    },
+  );
+
+  test('are each their own service account, and only the worker’s has a token and rights', async () => {
+    const pods = await rolesOf(least);
+    for (const role of roles) {
+      expect(pods[role]).toMatchObject({
+        serviceAccountName: `hephy-${role}`,
+        automountServiceAccountToken: role === 'worker',
+        enableServiceLinks: false,
+      });
+    }
+    const objects = await render(least);
+    const bindings = objects.filter(({ kind }) => kind.endsWith('RoleBinding'));
+    const worker = { kind: 'ServiceAccount', name: 'hephy-worker', namespace: 'hephy' };
+    expect(bindings.map(({ subjects }) => subjects)).toEqual([[worker], [worker]]);
+  });
+
+  test('run the workers beside the receiver only where their volume is on one node', async () => {
+    const bound = await Promise.all(
+      [least, shared, everything].map(
+        async (values) => (await rolesOf(values))['worker']?.affinity,
+      ),
+    );
+    expect(bound.map((affinity) => affinity !== undefined)).toEqual([true, false, false]);
+  });
+
+  test('are never privileged, and have nothing of a node', async () => {
+    for (const values of [trial, everything]) {
+      expect(await templateChart({ values })).not.toMatch(
+        /privileged|hostPath|hostNetwork|hostPID|hostIPC|SYS_ADMIN/,
+      );
+    }
+  });
+});
+
+describe('networks', () => {
+  const Policy = z.object({
+    kind: z.literal('NetworkPolicy'),
+    metadata: z.object({ name: z.string(), namespace: z.string() }),
+    spec: z.looseObject({ policyTypes: z.array(z.string()), ingress: z.unknown().optional() }),
+  });
+  const policiesOf = async (values: object) =>
+    (await render(values)).flatMap((each) => Policy.safeParse(each).data ?? []);
+
+  test('let users ask the receiver and the API, builders the worker, and the roles their servers', async () => {
+    const asked = (await policiesOf(trial)).map(({ metadata, spec }) => [
+      metadata.name,
+      spec.ingress,
+    ]);
+    const ours = {
+      'app.kubernetes.io/name': 'hephy-builder',
+      'app.kubernetes.io/instance': 'hephy',
+    };
+    const builders = {
+      namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'hephy-builds' } },
+      podSelector: { matchLabels: { 'app.kubernetes.io/managed-by': 'hephy-builder' } },
+    };
+    const fromRoles = [{ podSelector: { matchLabels: ours } }];
+    expect(Object.fromEntries(asked)).toEqual({
+      'hephy-receiver': [{ ports: [{ port: 'git' }] }],
+      'hephy-api': [{ ports: [{ port: 'api' }] }],
+      'hephy-worker': [{ ports: [{ port: 'sources' }], from: [builders] }],
+      'hephy-publisher': undefined,
+      'hephy-postgresql': [{ ports: [{ port: 'postgresql' }], from: fromRoles }],
+      'hephy-redis': [{ ports: [{ port: 'redis' }], from: fromRoles }],
+      'hephy-builds': undefined,
+    });
+  });
+
+  test('keep builders from the addresses that are named', async () => {
+    const builds = (await policiesOf(everything)).find(
+      ({ metadata }) => metadata.namespace === 'their-builds',
+    );
+    expect(builds?.spec).toMatchObject({
+      podSelector: {},
+      policyTypes: ['Ingress', 'Egress'],
+      egress: [
+        {
+          ports: [
+            { port: 53, protocol: 'UDP' },
+            { port: 53, protocol: 'TCP' },
+          ],
+        },
+        { ports: [{ port: 'sources' }] },
+        {
+          to: [
+            { ipBlock: { cidr: '0.0.0.0/0', except: ['10.96.0.0/12'] } },
+            { ipBlock: { cidr: '::/0', except: ['fd00::/8'] } },
+          ],
+        },
+        { to: [{ namespaceSelector: { matchLabels: { name: 'registry' } } }] },
+      ],
+    });
+  });
+
+  test('are left alone where that is asked for', async () => {
+    expect(await policiesOf(shared)).toEqual([]);
+  });
+});
+
+test('the plain manifests are what the chart makes', async () => {
+  for (const { path, text } of await renderManifests(root, templateChart)) {
+    expect(await readFile(join(root, path), 'utf8'), `${path}: run npm run manifests`).toBe(text);
+  }
+});
