@@ -1,5 +1,7 @@
 export { SourceDamaged, type PutResult, type SourceStore } from './source-store.ts';
 export { createDirectorySourceStore } from './directory-source-store.ts';
+export { openS3SourceStore } from './open-s3-source-store.ts';
+export type { S3Deps, S3SourceStore } from './s3-source-store.ts';
 export {
   createSourceListener,
   sourceUrl,
@@ -13,4 +15,5 @@ export {
   type FetchLimits,
   type FetchResult,
 } from './fetch-source.ts';
+export { readSourceFile } from './read-source-file.ts';
 export { lastWordsOf, readLastWords } from './last-words.ts';

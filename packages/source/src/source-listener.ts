@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import type { SourceRef } from '@hephy/core';
-import { SourceDamaged, type SourceStore } from './source-store.ts';
+import { SourceAway, SourceDamaged, type SourceStore } from './source-store.ts';
 
 export interface SourceListenerDeps {
   redeem(grant: { token: string; fetcher: string }): Promise<SourceRef | undefined>;
@@ -67,10 +67,14 @@ export function createSourceListener(
     answer(request, response).catch((error: unknown) => {
       deps.onError(error);
       if (response.headersSent) response.destroy();
-      else refuse(response, error instanceof SourceDamaged ? 404 : 503);
+      else refuse(response, isGone(error) ? 404 : 503);
     });
     return true;
   };
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof SourceDamaged && !(error instanceof SourceAway);
 }
 
 function grantOf({

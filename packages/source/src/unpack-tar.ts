@@ -24,7 +24,7 @@ const noRecords: PaxRecords = new Map();
  * are who unpacks. It blocks the process for each chunk: it is for a program that does nothing else.
  */
 export function unpackTar(options: UnpackOptions): Writable {
-  const reader = new TarReader(options);
+  const reader = new TarReader(createTreeWriter(options));
   return new Writable({
     highWaterMark: 1024 ** 2,
     write: (chunk: Buffer, _encoding, done) => attempt(() => reader.read(chunk), done),
@@ -52,7 +52,8 @@ interface Part {
   left: number;
 }
 
-class TarReader {
+/** Reads a tarball piece by piece, and has each of its entries made. */
+export class TarReader {
   readonly #tree: TreeWriter;
   #part: Part = { kind: 'header', left: blockBytes };
   /** Of a header or of records, until they are whole. */
@@ -61,8 +62,8 @@ class TarReader {
   #file: OpenFile | undefined;
   #padding = 0;
 
-  constructor(options: UnpackOptions) {
-    this.#tree = createTreeWriter(options);
+  constructor(tree: TreeWriter) {
+    this.#tree = tree;
   }
 
   read(chunk: Buffer): void {
