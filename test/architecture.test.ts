@@ -25,7 +25,7 @@ const packages: Record<string, Room> = {
   git: { ours: ['core'], libraries: ['node-git-server'], node: true },
   store: { ours: ['core'], libraries: ['kysely', 'pg', '@electric-sql/pglite'], node: true },
   queue: { ours: ['core'], libraries: ['bullmq', 'ioredis'], node: true },
-  source: { ours: ['core'], libraries: [], node: true },
+  source: { ours: ['core'], libraries: ['@aws-sdk/client-s3'], node: true },
   drivers: {
     ours: ['core', 'source'],
     libraries: ['@kubernetes/client-node', 'undici'],

@@ -95,7 +95,13 @@ async function publish(
     ),
   );
   const image = valueOf(
-    await registry.putImage({ repository, children: verified, index: true, signal }),
+    await registry.putImage({
+      repository,
+      children: verified,
+      index: true,
+      format: 'auto',
+      signal,
+    }),
   );
   const before = new Date(Date.now() + 15_000);
   await Promise.all(

@@ -9,13 +9,27 @@ const meanings: Record<keyof AppSettings, string> = {
     'The branch whose push deploys. Until the first push that succeeds names it, `main` and `master` both do.',
   platforms: 'What to build for: `os/architecture[/variant]`.',
   requireNativeNodes:
-    'Whether a platform that no machine here is refuses the build. With `false` only COPY-like steps work for it.',
+    'Whether a platform that no machine here is refuses the build. With `false` it is built on another one, where only COPY-like steps work for it.',
+  waitForNodesSeconds:
+    'In a cluster whose nodes come when pods wait for them: how long a platform without a ready node is waited for. With `0` it refuses the build.',
   dockerfilePath: 'Where the Dockerfile is, from the top of the repository.',
   contextPath: 'The folder that COPY and ADD read, from the top of the repository.',
   target: 'The stage of the Dockerfile to build; the last one without it.',
   buildArgs:
     'Build arguments. Every reader of the app sees them, and so may the image: no place for secrets.',
-  labels: 'Labels of the image, beside `org.opencontainers.image.revision`.',
+  labels:
+    'Labels of the image. `org.opencontainers.image.title` and `.created` stand there too, unless you say otherwise, and always `.revision`, the commit, and `hephy-builder.build-id`.',
+  imageFormat:
+    'The format of the image. Without it: `oci` with buildah, that of the base image with kaniko, which can choose from 1.28 on. What does not become it is not published.',
+  compression:
+    'How new layers are packed. `zstd` needs the format `oci`: Docker 20.10 and older cannot pull it.',
+  compressionLevel: 'From fast to small: up to 9 with gzip, up to 22 with zstd.',
+  snapshotMode:
+    'How kaniko finds what a step changed: by content, by all that `stat` says (`redo`, faster), or by time alone (`time`, which may miss a change). `full` without it; buildah has nothing else.',
+  cacheRepository:
+    "Where layers are kept for the next build: a repository of the app's own for each architecture, such as `${REPOSITORY}/cache-${ARCH}`. `${OS}` and `${VARIANT}` may be used too. buildah keeps layers on its machine too, and those in a repository in gzip.",
+  cacheTtlHours:
+    'Layers in the cache that are older are made anew; none is deleted. Without it: two weeks with kaniko, no limit with buildah.',
   movingTag:
     'The tag that follows the newest release; `null` for none. `git-<sha8>` is always set.',
   publishIndex: 'Whether an app with one platform gets an index too. Several platforms always do.',
@@ -67,6 +81,7 @@ function settingRows(): string[][] {
 const JsonSchema = z.object({
   type: z.string().optional(),
   format: z.string().optional(),
+  enum: z.array(z.string()).optional(),
   minimum: z.number().optional(),
   maximum: z.number().optional(),
   minItems: z.number().optional(),
@@ -84,6 +99,7 @@ type JsonSchema = z.infer<typeof JsonSchema>;
 function valueOf(schema: JsonSchema): string {
   if (schema.anyOf) return schema.anyOf.map(valueOf).join(' or ');
   const { type = '', format, minimum, maximum, minItems, maxItems } = schema;
+  if (schema.enum) return schema.enum.map(code).join(' or ');
   const text = format === 'uri' ? 'an http or https address' : 'text';
   const words: Record<string, string> = {
     string: text,

@@ -28,12 +28,17 @@ export function reasonsPage(): string {
       names.map((name) => [
         `[${name}](#${name.toLowerCase()})`,
         reasons[name].class,
-        reasons[name].retried ? 'yes' : 'no',
+        triedAgain(reasons[name]),
       ]),
     ),
     ...names.flatMap(section),
     '',
   ].join('\n');
+}
+
+function triedAgain({ retried }: (typeof reasons)[Reason]): string {
+  if (retried === 'once') return 'once';
+  return retried ? 'yes' : 'no';
 }
 
 function section(name: Reason): string[] {

@@ -96,7 +96,7 @@ describe('scripts/setup.mjs', () => {
     const { code, stderr } = await run([...setup, 'walk']);
     expect({ code, stderr }).toEqual({
       code: 1,
-      stderr: 'usage: node scripts/setup.mjs run|test\n',
+      stderr: 'usage: node scripts/setup.mjs run|test|cluster\n',
     });
   });
 });

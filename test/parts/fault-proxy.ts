@@ -55,11 +55,13 @@ export interface FaultProxyOptions {
   readonly upstream?: string;
   /** Decides before the script does, such as a server that wants a token. */
   readonly decide?: (request: RecordedRequest) => FaultKind | undefined;
+  /** Of this machine, where it listens; left out, only the machine itself reaches it. */
+  readonly address?: string;
 }
 
 /** Starts the proxy on a free port of this machine. */
 export async function startFaultProxy(options: FaultProxyOptions = {}): Promise<FaultProxy> {
-  const { upstream, decide } = options;
+  const { upstream, decide, address = '127.0.0.1' } = options;
   const requests: RecordedRequest[] = [];
   let faults: { fault: Fault; left: number }[] = [];
   const takeFault = (request: RecordedRequest): FaultKind | undefined => {
@@ -85,13 +87,13 @@ export async function startFaultProxy(options: FaultProxyOptions = {}): Promise<
       request.destroy(),
     );
   });
-  server.listen(0, '127.0.0.1');
+  server.listen(0, address);
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   return {
-    host: `127.0.0.1:${port}`,
+    host: `${address}:${port}`,
     port,
-    url: `http://127.0.0.1:${port}`,
+    url: `http://${address}:${port}`,
     requests,
     script(...next) {
       requests.length = 0;

@@ -12,7 +12,13 @@ import { killProcessesWith, startServiceProcess, type ServiceProcess } from './s
 
 export type Role = 'receiver' | 'worker' | 'publisher' | 'api';
 
-export async function startRoles(roles: readonly Role[]) {
+export interface RolesOptions {
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Whether each role has data of its own, as on machines that share no volume. */
+  readonly apart?: boolean;
+}
+
+export async function startRoles(roles: readonly Role[], options: RolesOptions = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'hs-'));
   const [postgres, redis, registry] = await Promise.all([
     startPostgres(),
@@ -20,11 +26,10 @@ export async function startRoles(roles: readonly Role[]) {
     startRegistry(),
   ]);
   const proxy = await startFaultProxy({ upstream: registry.host });
-  const data = join(folder, 'data');
+  const dataOf = (role: Role): string => join(folder, options.apart ? `data-${role}` : 'data');
   const logFile = join(folder, 'service.log');
   const environment: Record<string, string> = {
     HOME: folder,
-    HEPHY_DATA: data,
     HEPHY_DATABASE_URL: await postgres.createDatabase(),
     HEPHY_REDIS_URL: redis.url,
     HEPHY_REGISTRY: proxy.host,
@@ -32,11 +37,17 @@ export async function startRoles(roles: readonly Role[]) {
     HEPHY_HOOK_ALLOW: '127.0.0.1',
     HEPHY_LISTEN_GIT: '127.0.0.1:0',
     HEPHY_LISTEN_API: '127.0.0.1:0',
+    ...options.environment,
   };
   const running: { role: Role; process: ServiceProcess }[] = [];
   const start = async (role: Role): Promise<string> => {
     const ready = role === 'receiver' || role === 'api' ? 'listens on' : 'is at work';
-    const process = await startServiceProcess({ args: [role], environment, logFile, ready });
+    const process = await startServiceProcess({
+      args: [role],
+      environment: { ...environment, HEPHY_DATA: dataOf(role) },
+      logFile,
+      ready,
+    });
     running.push({ role, process });
     return /listens on (\S+)/.exec(process.stdout())?.[1] ?? '';
   };
@@ -58,7 +69,7 @@ export async function startRoles(roles: readonly Role[]) {
   // The same addresses at each later start.
   environment['HEPHY_LISTEN_GIT'] = new URL(gitUrl).host;
   environment['HEPHY_LISTEN_API'] = new URL(apiUrl).host;
-  const token = (await readFile(join(data, 'operator-token'), 'utf8')).trim();
+  const token = (await readFile(join(dataOf('api'), 'operator-token'), 'utf8')).trim();
   const credentials = join(folder, 'git-credentials');
   await writeFile(credentials, `${gitUrl.replace('://', `://operator:${token}@`)}\n`);
   const api = createApi({ apiUrl, token });
@@ -72,6 +83,11 @@ export async function startRoles(roles: readonly Role[]) {
     proxy,
     start,
     registry: proxy.host,
+    gitUrl,
+    dataOf,
+    databaseUrl: environment['HEPHY_DATABASE_URL'] ?? '',
+    pids: (role: Role): number[] =>
+      running.filter((each) => each.role === role).map(({ process }) => process.pid),
     /** Ends all processes of the role. Answers their exit codes. */
     async end(role: Role, signal: NodeJS.Signals): Promise<(number | null)[]> {
       const ending = running.filter((each) => each.role === role);

@@ -55,6 +55,23 @@ export async function pushImage(client: RegistryClient, image: ImageToPush): Pro
   return (await client.putManifest(put)).digest;
 }
 
+/** Pushes an image for each platform, and an index of them under the tag; answers the index's digest. */
+export async function pushIndex(
+  client: RegistryClient,
+  { repository, tag, platforms }: { repository: string; tag: string; platforms: readonly object[] },
+): Promise<string> {
+  const manifests = await Promise.all(
+    platforms.map(async (platform) => {
+      const digest = await pushImage(client, { repository, platform: { ...platform } });
+      const sizeBytes = (await client.headManifest(repository, digest))?.sizeBytes;
+      return { mediaType: mediaTypes.ociManifest, digest, size: sizeBytes, platform };
+    }),
+  );
+  const mediaType = mediaTypes.ociIndex;
+  const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, manifests }));
+  return (await client.putManifest({ repository, reference: tag, bytes, mediaType })).digest;
+}
+
 /** A tar archive of one file that everybody may read. Source: POSIX, "ustar Interchange Format". */
 function tarOf(name: string, content: string): Buffer {
   const body = Buffer.from(content);

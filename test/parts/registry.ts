@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 export interface TestRegistry {
-  /** `127.0.0.1:<port>` */
+  /** `127.0.0.1:<port>`, or of the address that was asked for. */
   readonly host: string;
   readonly port: number;
   readonly url: string;
@@ -16,11 +16,23 @@ export interface TestRegistry {
 
 /** What a registry with `login: true` asks for. */
 export const registryLogin = { username: 'builder', password: 'registry-password' };
-const htpasswd = `builder:$2b$04$Vymi1wk5xEJItM5UWEGEA.o4eg3WY3wrARoly/fUTex49AriDyN42\n`;
+/** Another user of it. */
+export const otherLogin = { username: 'reader', password: 'reader-password' };
+const htpasswd = `builder:$2b$04$Vymi1wk5xEJItM5UWEGEA.o4eg3WY3wrARoly/fUTex49AriDyN42
+reader:$2b$04$Vymi1wk5xEJItM5UWEGEA.fkHF91IBGQ3TgWCZdhxuZhLtJyWlHDW
+`;
 const startDeadlineMs = 60_000;
 
 /** Debian's docker-registry on a free port of this machine, with storage of its own that `stop` removes. */
-export async function startRegistry(options: { login?: boolean } = {}): Promise<TestRegistry> {
+export async function startRegistry(
+  options: {
+    login?: boolean;
+    address?: string | undefined;
+    /** Files of a certificate and its key, PEM. */
+    tls?: { certificate: string; key: string };
+  } = {},
+): Promise<TestRegistry> {
+  const { address = '127.0.0.1' } = options;
   const folder = await mkdtemp(join(tmpdir(), 'hephy-registry-'));
   await writeFile(join(folder, 'htpasswd'), htpasswd);
   const configFile = join(folder, 'config.json');
@@ -32,7 +44,7 @@ export async function startRegistry(options: { login?: boolean } = {}): Promise<
       filesystem: { rootdirectory: join(folder, 'data') },
       delete: { enabled: true },
     },
-    http: { addr: '127.0.0.1:0' },
+    http: { addr: `${address}:0`, ...(options.tls && { tls: options.tls }) },
     ...(options.login && { auth: { htpasswd: { realm: 'test', path: join(folder, 'htpasswd') } } }),
   };
   await writeFile(configFile, JSON.stringify(config));
@@ -50,7 +62,7 @@ export async function startRegistry(options: { login?: boolean } = {}): Promise<
   };
   try {
     const port = await listeningPort(child);
-    const host = `127.0.0.1:${port}`;
+    const host = `${address}:${port}`;
     return { host, port, url: `http://${host}`, stop };
   } catch (error) {
     await stop();
@@ -70,7 +82,7 @@ async function listeningPort(child: ChildProcess): Promise<number> {
     // It reads on after the port is known, or the registry would block on a full pipe.
     createInterface({ input: child.stderr }).on('line', (line) => {
       if (lines.length < 100) lines.push(line);
-      const port = /listening on 127\.0\.0\.1:(\d+)/.exec(line)?.[1];
+      const port = /listening on [\d.]+:(\d+)/.exec(line)?.[1];
       if (port) resolve(Number(port));
     });
   }

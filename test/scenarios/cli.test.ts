@@ -10,7 +10,8 @@ import {
   type WorkTree,
 } from '../parts/git-client.ts';
 import { showLogOnFailure, startHephy, type Hephy } from '../parts/hephy.ts';
-import { hephyProgram, processesWith } from '../parts/service-process.ts';
+import { runHephy } from '../parts/run-hephy.ts';
+import { processesWith } from '../parts/service-process.ts';
 
 let hephy: Hephy;
 let gate: Gate;
@@ -24,28 +25,9 @@ beforeAll(async () => {
 afterAll(() => Promise.all([hephy?.close(), gate?.close()]));
 showLogOnFailure(() => hephy);
 
-interface Said {
-  code: number | null;
-  stdout: string;
-  stderr: string;
-}
 /** What a user types in the repository. */
-function run(args: string[], { cwd = shop.path, environment = {} } = {}): Promise<Said> {
-  const env = {
-    PATH: process.env['PATH'],
-    HOME: hephy.folder,
-    HEPHY_CONFIG: hephy.environment['HEPHY_CONFIG'],
-    ...environment,
-  };
-  return new Promise((resolve) => {
-    const child = execFile(
-      hephyProgram,
-      args,
-      { cwd, env, timeout: 60_000 },
-      (_error, stdout, stderr) => resolve({ code: child.exitCode, stdout, stderr }),
-    );
-  });
-}
+const run = (args: string[], { cwd = shop.path, environment = {} } = {}) =>
+  runHephy(args, { cwd, environment, hephy });
 const gitEnvironment = (): Record<string, string> => ({
   HEPHY_CONFIG: hephy.environment['HEPHY_CONFIG'] ?? '',
   HOME: hephy.folder,
@@ -126,6 +108,20 @@ test('doctor says that this machine has all that it needs', async () => {
   expect(stdout).toMatch(/^ok +buildah +\/\S+$/m);
   expect(stdout).not.toMatch(/missing/);
   expect(code).toBe(0);
+});
+
+test('doctor says that the bucket does not answer, and which setting is wrong', async () => {
+  const environment = {
+    HEPHY_S3_BUCKET: 'sources',
+    HEPHY_S3_ENDPOINT: 'http://127.0.0.1:1',
+    HEPHY_S3_ACCESS_KEY_ID: 'key',
+    HEPHY_S3_SECRET_ACCESS_KEY: 'secret',
+  };
+  const { stdout, code } = await run(['doctor'], { environment });
+  expect(stdout).toContain('missing  bucket: the bucket sources does not answer (ECONNREFUSED)\n');
+  expect(code).toBe(1);
+  const wrong = await run(['doctor'], { environment: { HEPHY_S3_BUCKET: 'https://s3/b' } });
+  expect(wrong.stderr).toMatch(/^hephy: HEPHY_S3_BUCKET is not valid; set it to the name of a/);
 });
 
 test('apps create makes the remote deis, a push asks for nothing, and no secret lies in the repository', async () => {

@@ -186,7 +186,7 @@ test('a platform that nobody knows is refused by the API, one that this machine 
   await arm.commit(good);
   const refused = await push(arm);
   expect(refused.stderr).toContain(
-    'this machine cannot build linux/arm64 natively; add a node of that architecture, or set requireNativeNodes to false (build 1)',
+    'linux/arm64 is not native here; add a node of that architecture, drop the platform, or set requireNativeNodes to false: this machine is linux/amd64 (build 1)',
   );
   expect(refused.stderr).not.toContain('-----> Building');
   expect(refused.exitCode).toBe(1);

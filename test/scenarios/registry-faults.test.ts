@@ -61,7 +61,7 @@ const refusals: { answer: string; fault: Fault; sentence: RegExp; reason: string
   {
     answer: '403',
     fault: { ...index, do: 'answer', status: 403, times: always },
-    sentence: /the registry does not let us push \(403\).* \(build \d+\)/,
+    sentence: /the registry does not let us push: .* answered 403 .* \(build \d+\)/,
     reason: 'PushDenied',
   },
   {

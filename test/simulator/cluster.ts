@@ -174,7 +174,7 @@ function handlerOf(
     if (message.topic === 'advance') return advance(message.buildId, deps);
     switch (message.step.kind) {
       case 'preflight':
-        return runPreflight(message.step, { ...deps, driver });
+        return runPreflight(message.step, { ...deps, driver, checks: [] });
       case 'platform':
         return runPlatformBuild(message.step, { ...deps, driver, wait });
       case 'publication':

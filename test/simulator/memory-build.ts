@@ -99,6 +99,7 @@ function retry(stored: MemoryBuild, key: WorkKey, notBefore: Date): void {
   writeWork(stored, key, {
     state: 'pending',
     attempt: (work?.attempt ?? 0) + 1,
+    pastFailures: [...(work?.pastFailures ?? []), ...(work?.failure ? [work.failure] : [])],
     notBefore,
     leaseUntil: null,
     startedAt: null,
@@ -129,6 +130,7 @@ function newWork(buildId: string, added: NewWork, newId: () => string): Work {
     startedAt: null,
     finishedAt: null,
     failure: null,
+    pastFailures: [],
     result: null,
   };
   switch (added.kind) {

@@ -1,5 +1,5 @@
 /** Settings as a request brings them: each one may be left out, and platforms come in any spelling. */
-import { AppSettings } from '@hephy/core';
+import { AppSettings, optionProblems } from '@hephy/core';
 import { parsePlatformList } from '@hephy/oci';
 import { z } from 'zod';
 import type { Refusal } from './problem.ts';
@@ -30,6 +30,8 @@ export function changeSettings(
   }
   const parsed = parsePlatformList(settings.platforms);
   if (!parsed.ok) return invalid('/settings/platforms', parsed.problems);
+  const [problem] = optionProblems(settings);
+  if (problem) return invalid(`/settings/${problem.option}`, [problem.message]);
   return { ok: true, settings: { ...settings, platforms: parsed.platforms } };
 }
 

@@ -247,6 +247,8 @@ describe('builds', () => {
     expect(await count('state=failed')).toBe(3);
     expect(await count('ref=main&sha=C0FFEE')).toBe(5);
     expect(await count('ref=refs/heads/other')).toBe(0);
+    const noName = await call('reader', { method: 'GET', url: '/v1/builds?ref=%00' });
+    expect(noName.json()).toMatchObject({ status: 400, errors: [{ pointer: '/query/ref' }] });
     const tooMany = await call('reader', { method: 'GET', url: '/v1/builds?limit=101' });
     expect(tooMany.json()).toMatchObject({ status: 400, errors: [{ pointer: '/query/limit' }] });
   });

@@ -7,9 +7,9 @@ import { appOfRepository } from './client/repository.ts';
 import { createApp, listApps, setApp, setRemote } from './commands/apps.ts';
 import { cancelBuild, listBuilds, printLog, rebuild, redeliver } from './commands/builds.ts';
 import { credential } from './commands/credential.ts';
+import { doctor } from './commands/doctor.ts';
 import { login } from './commands/login.ts';
 import type { Role } from './commands/run-role.ts';
-import { describeMachine, inspectMachine, thisMachine } from './machine/inspect-machine.ts';
 import { systemRefusal } from './system-refusal.ts';
 
 const program = fileURLToPath(new URL('../../../bin/hephy', import.meta.url));
@@ -47,10 +47,8 @@ hephy
 hephy
   .command('doctor')
   .description('say what is missing on this machine, and how to get it')
-  .action(() => {
-    const report = inspectMachine('run', thisMachine());
-    for (const line of describeMachine(report)) print(line);
-    process.exitCode = report.ok ? 0 : 1;
+  .action(async () => {
+    process.exitCode = (await doctor(process.env, print)) ? 0 : 1;
   });
 const roles = ['receiver', 'worker', 'publisher', 'api'] satisfies Role[];
 const services: ReadonlySet<string> = new Set(['up', 'demo', ...roles]);
@@ -145,6 +143,13 @@ hephy
   .action(async () => {
     const { fetchSourceCommand } = await import('./commands/fetch-source.ts');
     process.exitCode = await fetchSourceCommand(process.env, { print, complain });
+  });
+hephy
+  .command('push-layout', { hidden: true })
+  .description("the last container of a builder's pod that may not push by itself")
+  .action(async () => {
+    const { pushLayoutCommand } = await import('./commands/push-layout.ts');
+    process.exitCode = await pushLayoutCommand(process.env, { print, complain });
   });
 
 interface AppOption {

@@ -1,4 +1,10 @@
-import { failureOf, platformWorkName, type PlatformBuild, type Publication } from '@hephy/core';
+import {
+  BuildOptions,
+  failureOf,
+  platformWorkName,
+  type PlatformBuild,
+  type Publication,
+} from '@hephy/core';
 import { describe, expect, it } from 'vitest';
 import { memoryStore, type MemoryStore } from '../../../test/simulator/memory-records.ts';
 import { randomFrom } from '../../../test/simulator/random.ts';
@@ -35,7 +41,8 @@ function setUp(registryWith: Partial<ReleaseRegistry> = {}) {
   const build = { ...buildOf(wanted, now), state: 'publishing' as const };
   const [image] = build.plan.images;
   if (!image) throw new Error('the build has no image');
-  const life = { buildId: build.id, attempt: 1, notBefore: null, leaseUntil: null, failure: null };
+  const past = { failure: null, pastFailures: [] };
+  const life = { buildId: build.id, attempt: 1, notBefore: null, leaseUntil: null, ...past };
   const waiting = { ...life, state: 'pending', startedAt: null, finishedAt: null } as const;
   const ended = { ...life, state: 'succeeded', startedAt: now, finishedAt: now } as const;
   const platforms = image.platforms.map((platform): PlatformBuild => ({
@@ -88,6 +95,28 @@ describe('publishing an image', () => {
     expect(outcome(store, build.id)?.state).toBe('succeeded');
     expect(moved).toEqual(image.tags);
     expect(isFree(store, image.repository)).toBe(true);
+  });
+
+  it.each([
+    [undefined, 'auto'],
+    [BuildOptions.parse({}), 'auto'],
+    [BuildOptions.parse({ imageFormat: 'docker' }), 'docker'],
+    [BuildOptions.parse({ compression: 'zstd' }), 'oci'],
+  ] as const)('asks for the format that the plan asks for: %j', async (options, format) => {
+    const asked: string[] = [];
+    const { deps, step, store, build } = setUp({
+      putImage: async (input) => {
+        asked.push(input.format);
+        return { ok: false, failure: failureOf('MediaTypeConflict') };
+      },
+    });
+    const stored = store.builds.get(build.id);
+    const [image] = build.plan.images;
+    if (!stored || !image) throw new Error('no build');
+    const images = [{ ...image, ...(options && { options }) }];
+    stored.record = { ...stored.record, build: { ...build, plan: { ...build.plan, images } } };
+    await publishImage(step, deps);
+    expect(asked).toEqual([format]);
   });
 
   it('moves nothing when a child is refused, and frees the repository', async () => {

@@ -7,6 +7,7 @@
  * the tag alone, whatever crashed in between. Nothing is tagged before all children are verified.
  */
 import {
+  askedFormat,
   builderName,
   failureOf,
   holdWork,
@@ -165,8 +166,10 @@ async function putImage(
   { children, held }: { children: readonly VerifiedChild[]; held: HeldWork },
   { registry }: PublishDeps,
 ): Promise<StoredImage> {
-  const { repository, index } = image;
-  return valueOf(await registry.putImage({ repository, children, index, signal: held.signal }));
+  const { repository, index, options } = image;
+  const format = askedFormat(options) ?? 'auto';
+  const { signal } = held;
+  return valueOf(await registry.putImage({ repository, children, index, format, signal }));
 }
 
 async function moveTags(

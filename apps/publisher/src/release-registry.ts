@@ -37,11 +37,13 @@ export interface ReleaseRegistry {
     signal: AbortSignal;
   }): Promise<Answer<VerifiedChild>>;
 
-  /** Writes the index of the children by its digest; with `index` false, answers the only child. */
+  /** Writes the index of the children by its digest; with `index` false, answers the only child. Children of another
+   *  format than the one asked for are refused, never relabelled; `auto` takes them as they are. */
   putImage(input: {
     repository: string;
     children: readonly VerifiedChild[];
     index: boolean;
+    format: 'auto' | 'oci' | 'docker';
     signal: AbortSignal;
   }): Promise<Answer<StoredImage>>;
 
@@ -65,12 +67,12 @@ export function createReleaseRegistry(client: RegistryClient, now: () => Date): 
       const answer = await verifyChild(input, { client, signal });
       return answer.ok ? { ok: true, value: { ...answer, platform } } : refused(answer, platform);
     },
-    async putImage({ repository, children, index, signal }) {
+    async putImage({ repository, children, index, format, signal }) {
+      const platforms = children.map(({ platform }) => platform);
+      const image = assembleIndex(children, { platforms, mode: format });
+      if (!image.ok) return refused(image);
       const [only] = children;
       if (!index && only) return { ok: true, value: { ...only.descriptor, bytes: only.bytes } };
-      const platforms = children.map(({ platform }) => platform);
-      const image = assembleIndex(children, { platforms, mode: 'auto' });
-      if (!image.ok) return refused(image);
       const stored = await putIndex({ repository: path(repository), ...image }, { client, signal });
       return stored.ok ? { ok: true, value: image } : refused(stored);
     },

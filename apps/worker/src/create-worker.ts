@@ -1,6 +1,7 @@
 import { advance, type BuildRecords, type HoldDeps, type Step, type StepQueue } from '@hephy/core';
 import type { Driver } from '@hephy/drivers';
 import { startQueueWorkers, type RedisConnection } from '@hephy/queue';
+import type { PreflightCheck } from './preflight/preflight-check.ts';
 import { reconcile } from './reconcile.ts';
 import { runPlatformBuild } from './run-platform-build.ts';
 import { runPreflight } from './run-preflight.ts';
@@ -12,6 +13,8 @@ export interface WorkerDeps extends Omit<HoldDeps, 'shutdown' | 'queue' | 'recor
   readonly records: BuildRecords;
   readonly queue: StepQueue;
   readonly driver: Driver;
+  /** What preflights look at beside the driver. */
+  readonly checks: readonly PreflightCheck[];
   readonly sources: Pick<SourceStore, 'sweep'>;
   readonly listLiveSources: () => Promise<readonly string[]>;
   /** Of role `worker`. */

@@ -77,7 +77,11 @@ async function follow(
   let canceling: Promise<void> | undefined;
   const onEnd = (): void => {
     canceling = cancel();
-    canceling.catch(deps.onError);
+    canceling.catch((error: unknown) => {
+      deps.onError(error);
+      // The builder runs on: whoever comes next cancels it.
+      if (error instanceof HandOver) following.abort(error);
+    });
   };
   held.signal.addEventListener('abort', onEnd, { once: true });
   if (held.signal.aborted) onEnd();
@@ -89,7 +93,7 @@ async function follow(
       ? { state: 'canceled' }
       : outcomeOf(builder.work, result);
   } catch (error) {
-    if (following.signal.aborted) return { state: 'canceled' };
+    if (following.signal.aborted && endedBy(held.signal) !== 'stop') return { state: 'canceled' };
     throw error;
   } finally {
     held.signal.removeEventListener('abort', onEnd);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { CommandInput } from '@hephy/core';
-import { buildahCommands } from './buildah.ts';
+import { BuildOptions, type CommandInput } from '@hephy/core';
+import { buildahCommands, buildahOptionRefusal } from './buildah.ts';
 
 const input: CommandInput = {
   platform: 'linux/arm64',
@@ -124,4 +124,64 @@ test('credentials and mirrors come as files', () => {
     expect(argv).toContain('--storage-driver=vfs');
     expect(argv.join(' ')).not.toContain('auth.json');
   }
+});
+
+const withOptions = (options: Partial<BuildOptions>, changes: Partial<CommandInput> = {}) => ({
+  ...input,
+  options: BuildOptions.parse(options),
+  ...changes,
+});
+
+const cached = { cacheRepository: '${REPOSITORY}/cache-${ARCH}', cacheTtlHours: 48 };
+
+test.each<[string, CommandInput, { build?: string[]; push?: string[] }]>([
+  ['nothing', withOptions({}), {}],
+  [
+    'a format',
+    withOptions({ imageFormat: 'docker' }),
+    { build: ['--format=docker'], push: ['--format=v2s2'] },
+  ],
+  ['zstd', withOptions({ compression: 'zstd' }), { push: ['--compression-format=zstd'] }],
+  [
+    'a level',
+    withOptions({ compression: 'gzip', compressionLevel: 9 }),
+    { push: ['--compression-format=gzip', '--compression-level=9'] },
+  ],
+  [
+    'a cache',
+    withOptions(cached),
+    {
+      build: [
+        '--cache-from=127.0.0.1:5000/shop/cache-arm64',
+        '--cache-to=127.0.0.1:5000/shop/cache-arm64',
+        '--cache-ttl=48h',
+      ],
+    },
+  ],
+  [
+    'a cache, and none this time',
+    withOptions(cached, { noCache: true }),
+    { build: ['--no-cache'] },
+  ],
+])('%s is told to buildah', (_, asked, { build = [], push = [] }) => {
+  const plain = buildahCommands(input, config).map(({ argv }) => argv);
+  const added = buildahCommands(asked, config).map(({ argv }, place) =>
+    argv.filter((word) => !plain[place]?.includes(word)),
+  );
+  expect(added).toEqual([build, push]);
+});
+
+const cache = { cacheRepository: '${REPOSITORY}/cache-${ARCH}' };
+
+test.each<[Partial<BuildOptions>, boolean]>([
+  [{}, false],
+  [{ snapshotMode: 'full' }, false],
+  [{ snapshotMode: 'redo' }, true],
+  [{ snapshotMode: 'time' }, true],
+  [{ ...cache, compression: 'gzip' }, false],
+  [{ ...cache, compression: 'zstd' }, true],
+  [{ ...cache, compressionLevel: 9 }, true],
+])('%j is refused: %s', (options, refused) => {
+  const sentence = buildahOptionRefusal(BuildOptions.parse(options));
+  expect(sentence !== undefined).toBe(refused);
 });

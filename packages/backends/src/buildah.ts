@@ -1,5 +1,11 @@
 /** The backend of one machine: buildah, which needs no daemon, and no privilege where user namespaces are to be had. */
-import type { BuilderCommand, CommandInput } from '@hephy/core';
+import {
+  askedFormat,
+  cacheRepository,
+  type BuilderCommand,
+  type BuildOptions,
+  type CommandInput,
+} from '@hephy/core';
 import { isPlainRegistry, registryOf } from './plain-registry.ts';
 
 export interface BuildahConfig {
@@ -26,17 +32,30 @@ export function buildahCommands(input: CommandInput, config: BuildahConfig): Bui
   ];
 }
 
+/** Why buildah can't build what an app asks for, as a sentence; undefined when it can. */
+export function buildahOptionRefusal(options: BuildOptions): string | undefined {
+  const { snapshotMode, cacheRepository: cache, compression, compressionLevel } = options;
+  if (snapshotMode !== null && snapshotMode !== 'full') {
+    return `buildah finds every change of a step, and has no snapshot mode ${snapshotMode}; set snapshotMode to null`;
+  }
+  // What the cache has is pushed as it is there, whatever the push is told.
+  if (cache !== null && (compression === 'zstd' || compressionLevel !== null)) {
+    return 'buildah keeps layers in a cache repository in gzip of its own level; set cacheRepository to null, or compression and compressionLevel';
+  }
+  return undefined;
+}
+
 function buildFlags(input: CommandInput): string[] {
   return [
     // Needs neither a runtime such as crun nor a cgroup of its own.
     '--isolation=chroot',
-    '--format=oci',
+    `--format=${askedFormat(input.options) ?? 'oci'}`,
     '--layers=true',
     '--force-rm=true',
     `--platform=${input.platform}`,
     `--file=${input.dockerfilePath}`,
     ...(input.target === null ? [] : [`--target=${input.target}`]),
-    ...(input.noCache ? ['--no-cache'] : []),
+    ...cacheFlags(input),
     ...Object.entries(input.buildArgs).map(([name, value]) => `--build-arg=${name}=${value}`),
     ...Object.entries(input.labels).map(([name, value]) => `--label=${name}=${value}`),
     `--tag=${input.destination}`,
@@ -45,10 +64,27 @@ function buildFlags(input: CommandInput): string[] {
   ];
 }
 
-function pushFlags({ destination, digestFile }: CommandInput, config: BuildahConfig): string[] {
+/** Layers are kept in its own storage; a repository shares them with other machines. */
+function cacheFlags(input: CommandInput): string[] {
+  const { cacheRepository: template, cacheTtlHours } = input.options ?? {};
+  if (input.noCache) return ['--no-cache'];
+  const repository = template && cacheRepository(template, input);
+  return [
+    ...(repository ? [`--cache-from=${repository}`, `--cache-to=${repository}`] : []),
+    ...(cacheTtlHours ? [`--cache-ttl=${cacheTtlHours}h`] : []),
+  ];
+}
+
+function pushFlags(
+  { destination, digestFile, options }: CommandInput,
+  config: BuildahConfig,
+): string[] {
+  const { compression, compressionLevel } = options ?? {};
   const plain = isPlainRegistry(registryOf(destination), config.plainRegistries);
   return [
-    '--format=oci',
+    `--format=${askedFormat(options) === 'docker' ? 'v2s2' : 'oci'}`,
+    ...(compression ? [`--compression-format=${compression}`] : []),
+    ...(compressionLevel ? [`--compression-level=${compressionLevel}`] : []),
     `--digestfile=${digestFile}`,
     ...(plain ? ['--tls-verify=false'] : []),
     '--',

@@ -1,4 +1,4 @@
-import { cacheTemplateProblem } from './kaniko-cache.ts';
+import { cacheTemplateProblem, type BuildOptions } from '@hephy/core';
 import { kanikoCapabilities, type KanikoCapabilities } from './kaniko-version.ts';
 import type { Mirror } from './registries-conf.ts';
 
@@ -10,15 +10,16 @@ export interface KanikoSettings {
   readonly version: string;
   /** The image with a shell: `-debug` is put behind the tag. */
   readonly debug?: boolean;
-  /** As in kaniko-cache.ts; without it no layer is kept. */
+  /** A template, for apps that have none of their own; without it no layer of theirs is kept. */
   readonly cacheRepository?: string;
-  /** Before 1.28 `zstd` is kaniko's choice only where the base image is in OCI's format; else it stays gzip. */
-  readonly compression?: 'gzip' | 'zstd';
-  readonly compressionLevel?: number;
-  /** What tells that a step changed a file: its content, all that `stat` says, or its time. */
-  readonly snapshotMode?: 'full' | 'redo' | 'time';
-  /** Without it an image has the format of its base. */
-  readonly imageFormat?: 'oci' | 'docker';
+  /** The PersistentVolumeClaim that is mounted at /cache, for a cache in a folder there. */
+  readonly cacheClaim?: string;
+  /** The ConfigMap whose certificates (PEM) are trusted beside those of the image. */
+  readonly authorities?: string;
+  /** How long an executor that failed stays, to be looked into. Its image needs a shell. */
+  readonly lingerSeconds?: number;
+  /** Whether another container pushes what the executor leaves; then the executor itself may write to no registry. */
+  readonly isolated?: boolean;
   readonly mirrors?: readonly Mirror[];
   /** `host[:port]` of registries that speak http. */
   readonly plainRegistries?: readonly string[];
@@ -56,11 +57,24 @@ export function parseKanikoConfig(settings: KanikoSettings): ParsedKanikoConfig 
   const config: KanikoConfig = { ...settings, capabilities };
   const problems = [
     ...executorProblems(config),
-    ...layerProblems(config),
+    ...cacheProblems(config),
     ...mirrorProblems(config),
     ...certificateProblems(config),
   ];
   return problems.length > 0 ? { ok: false, problems } : { ok: true, config };
+}
+
+/** Why this executor can't build what an app asks for, as a sentence; undefined when it can. */
+export function kanikoOptionRefusal(
+  { imageFormat, cacheRepository }: BuildOptions,
+  { version, capabilities, isolated }: KanikoConfig,
+): string | undefined {
+  if (isolated && isRegistry(cacheRepository)) {
+    return "builders of this service have no right to push, so a cache in a registry can't be kept; set cacheRepository to null";
+  }
+  return imageFormat && !capabilities.imageFormat
+    ? `kaniko ${version} cannot choose the image format ${imageFormat}; use kaniko 1.28.0 or later, or set imageFormat to null: then it is the base image's`
+    : undefined;
 }
 
 /** Why a platform can't be built by this executor, as a sentence; undefined when it can. */
@@ -79,18 +93,19 @@ function executorProblems({
   image,
   version,
   debug,
-  imageFormat,
   telemetryUrl,
+  lingerSeconds,
   capabilities,
 }: KanikoConfig): string[] {
   const problems: string[] = [];
+  const mayHaveShell = debug || image.includes('@') || /[:-]debug$/.test(image);
+  if (lingerSeconds !== undefined && !mayHaveShell) {
+    problems.push(
+      `an executor of ${image} can't stay after its failure, for it has no shell; use the debug image`,
+    );
+  }
   if (debug && image.includes('@')) {
     problems.push(`${image} is pinned by digest; give the debug image itself, or a tag`);
-  }
-  if (imageFormat && !capabilities.imageFormat) {
-    problems.push(
-      `kaniko ${version} cannot choose the image format ${imageFormat}; use kaniko 1.28.0 or later, or leave the format to the base image`,
-    );
   }
   if (telemetryUrl !== undefined && !capabilities.telemetry) {
     problems.push(
@@ -100,32 +115,28 @@ function executorProblems({
   return problems;
 }
 
-const highestLevel = { gzip: 9, zstd: 22 };
-
-function layerProblems({
-  cacheRepository,
-  compression,
-  compressionLevel,
-  imageFormat,
-}: KanikoConfig): string[] {
-  const problems: string[] = [];
-  const cacheProblem =
-    cacheRepository === undefined ? undefined : cacheTemplateProblem(cacheRepository);
-  if (cacheProblem !== undefined) problems.push(cacheProblem);
-  if (compression === 'zstd' && imageFormat === 'docker') {
-    problems.push("docker's image format has no zstd layers; use gzip, or the image format oci");
+function cacheProblems({ cacheRepository, cacheClaim, isolated }: KanikoConfig): string[] {
+  const inFolder = cacheRepository?.startsWith('oci:/cache/') ?? false;
+  if (cacheClaim !== undefined && !inFolder) {
+    return [`the claim ${cacheClaim} holds no cache; keep it in a folder of oci:/cache/`];
   }
-  const highest = highestLevel[compression ?? 'gzip'];
-  if (compressionLevel !== undefined && !isLevel(compressionLevel, highest)) {
-    problems.push(
-      `${compressionLevel} is not a compression level of ${compression ?? 'gzip'}; use 1 to ${highest}`,
-    );
+  if (cacheRepository === undefined) return [];
+  if (cacheRepository.startsWith('oci:') && cacheClaim === undefined) {
+    return [
+      `"${cacheRepository}" goes with its pod; keep it in oci:/cache/… and name a claim for it`,
+    ];
   }
-  return problems;
+  const problem = cacheTemplateProblem(cacheRepository);
+  if (problem !== undefined) return [problem];
+  return isolated && isRegistry(cacheRepository)
+    ? [
+        `builders that may not push can't keep layers in "${cacheRepository}"; use a folder, oci:/…, or leave the cache out`,
+      ]
+    : [];
 }
 
-function isLevel(level: number, highest: number): boolean {
-  return Number.isInteger(level) && level >= 1 && level <= highest;
+function isRegistry(cacheRepository: string | null): boolean {
+  return cacheRepository !== null && !cacheRepository.startsWith('oci:');
 }
 
 const registryName = /^(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(?::\d{1,5})?$/;

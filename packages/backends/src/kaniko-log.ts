@@ -131,7 +131,7 @@ function troubleIn(text: string): Trouble | undefined {
 }
 
 const whenPushing: Readonly<Record<Trouble, Failure['reason']>> = {
-  http2: 'RegistryUnavailable',
+  http2: 'Http2Failed',
   unreachable: 'RegistryUnavailable',
   tooMany: 'RateLimited',
   immutable: 'TagImmutable',
@@ -156,9 +156,7 @@ function registryFailure(
   trouble: Trouble,
   reasons: Readonly<Record<Trouble, Failure['reason']>>,
 ): Explained {
-  return failureOf(reasons[trouble], {
-    detail: trouble === 'http2' ? `over HTTP/2: ${text}` : text,
-  });
+  return failureOf(reasons[trouble], { detail: text });
 }
 
 const noSpace = /no space left on device|disk quota exceeded/i;

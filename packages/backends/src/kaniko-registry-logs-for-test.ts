@@ -53,12 +53,12 @@ export const pullLogs: readonly RecordedLog[] = [
   [
     `${kaniko}#1360`,
     `${build}error building stage: failed to get filesystem from image: stream error: stream ID 3; PROTOCOL_ERROR`,
-    { reason: 'RegistryUnavailable', detail: /^over HTTP\/2: / },
+    { reason: 'Http2Failed', detail: /stream error/ },
   ],
   [
     'googleapis/google-cloud-cpp#6336',
     `${step}extracting fs from image: stream error: stream ID 95; INTERNAL_ERROR`,
-    { reason: 'RegistryUnavailable', detail: /^over HTTP\/2: / },
+    { reason: 'Http2Failed', detail: /stream error/ },
   ],
   [
     `${kaniko}#1267`,
@@ -209,12 +209,12 @@ export const pushLogs: readonly RecordedLog[] = [
   [
     `${kaniko}#1754`,
     `${push}Patch "https://r.example/v2/x/blobs/uploads/fe": http2: Transport: cannot retry err [http2: Transport received Server's graceful shutdown GOAWAY] after Request.Body was written; define Request.GetBody to avoid this error`,
-    { reason: 'RegistryUnavailable', detail: /^over HTTP\/2: / },
+    { reason: 'Http2Failed', detail: /GOAWAY/ },
   ],
   [
     `${kaniko}#3118`,
     `${push}Patch "https://r.example/v2/x/blobs/uploads/1": stream error: stream ID 13; NO_ERROR; received from peer`,
-    { reason: 'RegistryUnavailable', detail: /^over HTTP\/2: / },
+    { reason: 'Http2Failed', detail: /stream error/ },
   ],
   [
     client,

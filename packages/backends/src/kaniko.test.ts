@@ -1,8 +1,9 @@
+import { BuildOptions, type ContainerInput } from '@hephy/core';
 import { expect, test } from 'vitest';
 import { parseKanikoConfig, type KanikoConfig, type KanikoSettings } from './kaniko-config.ts';
-import { kanikoContainer, type KanikoInput } from './kaniko.ts';
+import { kanikoContainer } from './kaniko.ts';
 
-const input: KanikoInput = {
+const input: ContainerInput = {
   platform: 'linux/arm64',
   contextDirectory: '/workspace',
   contextPath: '.',
@@ -23,12 +24,14 @@ function configOf(settings: Partial<KanikoSettings> = {}): KanikoConfig {
 }
 
 interface Asked {
-  readonly input?: Partial<KanikoInput>;
+  readonly input?: Partial<ContainerInput>;
+  readonly options?: Partial<BuildOptions>;
   readonly settings?: Partial<KanikoSettings>;
 }
 
-function containerOf({ input: asked, settings }: Asked) {
-  return kanikoContainer({ ...input, ...asked }, configOf(settings));
+function containerOf({ input: asked, options = {}, settings }: Asked) {
+  const whole = { ...input, options: BuildOptions.parse(options), ...asked };
+  return kanikoContainer(whole, configOf(settings));
 }
 
 /** What a setting, or something that the build asks for, adds to the arguments of a plain build, and what it takes away. */
@@ -93,35 +96,47 @@ test.each<[string, Asked, string[]]>([
   ],
   [
     'a cache in a folder',
-    { settings: { cacheRepository: 'oci:/cache/${OS}-${ARCH}' } },
+    { settings: { cacheRepository: 'oci:/cache/${OS}-${ARCH}', cacheClaim: 'layers' } },
     ['--cache=true', '--cache-repo=oci:/cache/linux-arm64'],
   ],
   [
+    "the app's own cache before the operator's, and how long it holds",
+    {
+      options: { cacheRepository: '${REPOSITORY}/cache-${ARCH}', cacheTtlHours: 48 },
+      settings: { cacheRepository: 'r.example/c/${ARCH}' },
+    },
+    ['--cache=true', '--cache-repo=registry.example.com/team/shop/cache-arm64', '--cache-ttl=48h'],
+  ],
+  [
     'no cache where there is one',
-    { input: { noCache: true }, settings: { cacheRepository: 'r.example/c/${ARCH}' } },
+    {
+      input: { noCache: true },
+      options: { cacheTtlHours: 48 },
+      settings: { cacheRepository: 'r.example/c/${ARCH}' },
+    },
     [],
   ],
   [
     'zstd, in the format of the base before 1.28',
-    { settings: { compression: 'zstd', compressionLevel: 9 } },
+    { options: { compression: 'zstd', compressionLevel: 9 } },
     ['--compression=zstd', '--compression-level=9'],
   ],
   [
     'zstd, always in OCI from 1.28 on',
-    { settings: { compression: 'zstd', version: '1.28.0' } },
+    { options: { compression: 'zstd' }, settings: { version: '1.28.0' } },
     ['--compression=zstd', '--image-format=oci'],
   ],
   [
     'gzip',
-    { settings: { compression: 'gzip', compressionLevel: 1 } },
+    { options: { compression: 'gzip', compressionLevel: 1 } },
     ['--compression=gzip', '--compression-level=1'],
   ],
   [
     'an image format',
-    { settings: { imageFormat: 'docker', version: '1.28.3' } },
+    { options: { imageFormat: 'docker' }, settings: { version: '1.28.3' } },
     ['--image-format=docker'],
   ],
-  ['a snapshot mode', { settings: { snapshotMode: 'redo' } }, ['--snapshot-mode=redo']],
+  ['a snapshot mode', { options: { snapshotMode: 'redo' } }, ['--snapshot-mode=redo']],
   [
     "a mirror of Docker Hub, under kaniko's own name of it",
     { settings: { mirrors: [{ from: 'docker.io', to: 'mirror.example/hub', insecure: false }] } },
@@ -220,7 +235,8 @@ test('what has no flag comes by the environment', () => {
   expect(containerOf({ input: { http1: true } }).environment).toEqual(http1);
   expect(containerOf({ settings: { http1: true } }).environment).toEqual(http1);
   expect(
-    containerOf({ settings: { imageFormat: 'docker', version: '1.28.0' } }).environment,
+    containerOf({ options: { imageFormat: 'docker' }, settings: { version: '1.28.0' } })
+      .environment,
   ).toEqual({ FF_KANIKO_COPY_AS_ROOT: 'true' });
   expect(
     containerOf({ settings: { cacheRepository: 'r.example/cache/${ARCH}' } }).environment,
@@ -229,6 +245,7 @@ test('what has no flag comes by the environment', () => {
     FF_KANIKO_OCI_SCRATCH_BASE: 'true',
     FF_KANIKO_ROLLING_CACHE_KEY: 'true',
     FF_KANIKO_HASH_DIR_FRAMING: 'true',
+    FF_KANIKO_CROSS_REPO_MOUNT: 'true',
   });
   expect(
     containerOf({ settings: { telemetryUrl: 'http://spans:4318', version: '1.28.2' } }).environment,
@@ -253,6 +270,41 @@ test('a platform that the executor would mislabel is not started', () => {
   );
 });
 
+test('a format that the executor cannot choose is not started', () => {
+  expect(() => containerOf({ options: { imageFormat: 'oci' } })).toThrow(
+    /kaniko 1\.27\.5 cannot choose the image format oci; use kaniko 1\.28\.0 or later/,
+  );
+});
+
+test('an executor that failed stays as long as the operator wants, and tells its exit code after it', () => {
+  const debug = `${image}-debug`;
+  const { command, args } = containerOf({ settings: { image: debug, lingerSeconds: 600 } });
+  expect(command).toEqual([
+    '/busybox/sh',
+    '-c',
+    '/kaniko/executor "$@" || { code=$?; sleep "$0"; exit $code; }',
+    '600',
+  ]);
+  expect(args).toEqual(kanikoContainer(input, configOf()).args);
+});
+
+test('a cache in a folder and authorities of its own are mounted', () => {
+  const settings = {
+    cacheRepository: 'oci:/cache/${ARCH}',
+    cacheClaim: 'layers',
+    authorities: 'our-authorities',
+  };
+  const { args, mounts, environment } = containerOf({ settings });
+  expect(args).toContain('--cache-repo=oci:/cache/arm64');
+  expect(mounts).toEqual([
+    { path: '/cache', from: { claim: 'layers' } },
+    { path: '/kaniko/authorities', from: { configMap: 'our-authorities' } },
+  ]);
+  expect(environment).toMatchObject({
+    SSL_CERT_DIR: '/kaniko/ssl/certs:/kaniko/authorities',
+  });
+});
+
 /** `executor --help` of 1.27.5. */
 const knownFlags = `
 annotation build-arg cache cache-copy-layers cache-dir cache-repo cache-run-layers cache-ttl
@@ -269,17 +321,17 @@ snapshot-mode tar-path target use-new-run verbosity
 `;
 
 test('every flag is one that executor 1.27.5 knows', () => {
-  const { args } = kanikoContainer(
-    { ...input, target: 'final', foreignNode: true, buildArgs: { A: '1' }, labels: { a: '1' } },
-    configOf({
+  const { args } = containerOf({
+    input: { target: 'final', foreignNode: true, buildArgs: { A: '1' }, labels: { a: '1' } },
+    options: { compression: 'zstd', compressionLevel: 3, cacheTtlHours: 1 },
+    settings: {
       cacheRepository: 'oci:/cache/${ARCH}',
-      compression: 'zstd',
-      compressionLevel: 3,
+      cacheClaim: 'layers',
       mirrors: [{ from: 'docker.io', to: 'mirror.example', insecure: true }],
       certificates: { 'r.example': '/ca.pem' },
       clientCertificates: { 'r.example': { certificate: '/c.pem', key: '/k.pem' } },
-    }),
-  );
+    },
+  });
   const known = new Set(knownFlags.split(/\s+/));
   const names = args.map((argument) => /^--([a-z-]+)(?:=|$)/.exec(argument)?.[1] ?? argument);
   expect(names.filter((name) => !known.has(name))).toEqual([]);

@@ -1,25 +1,29 @@
-/** The backend of a cluster: kaniko, which builds and pushes in one container without privilege. */
-import type { BuilderContainer, ContainerInput } from '@hephy/core';
-import { cacheRepository } from './kaniko-cache.ts';
-import { kanikoRefusal, type KanikoConfig } from './kaniko-config.ts';
+/** The backend of a cluster: kaniko, which builds in one container without privilege, and pushes, or leaves an image. */
+import {
+  askedFormat,
+  cacheRepository,
+  type BuilderContainer,
+  type ContainerInput,
+  type Mount,
+} from '@hephy/core';
+import { kanikoOptionRefusal, kanikoRefusal, type KanikoConfig } from './kaniko-config.ts';
 import { isPlainRegistry, registryOf } from './plain-registry.ts';
-
-export interface KanikoInput extends ContainerInput {
-  /** The node is of another platform than that: then only what copies files can be built. */
-  readonly foreignNode?: boolean;
-  /** Leave HTTP/2 alone: a try before this one failed over it. */
-  readonly http1?: boolean;
-}
 
 /**
  * One container for a platform build. Each value that comes from a user is one argument behind `--flag=`, so that none can
- * become an option. It throws where `kanikoRefusal` refuses.
+ * become an option. It throws where `kanikoRefusal` or `kanikoOptionRefusal` refuses.
  */
-export function kanikoContainer(input: KanikoInput, config: KanikoConfig): BuilderContainer {
-  const refusal = kanikoRefusal(input.platform, config);
+export function kanikoContainer(input: ContainerInput, config: KanikoConfig): BuilderContainer {
+  const refusal =
+    kanikoRefusal(input.platform, config) ??
+    (input.options && kanikoOptionRefusal(input.options, config));
   if (refusal !== undefined) throw new Error(refusal);
+  const { lingerSeconds } = config;
+  const mounts = mountsOf(config);
   return {
     image: config.debug ? debugImage(config.image) : config.image,
+    ...(lingerSeconds !== undefined && { command: lingering(lingerSeconds) }),
+    ...(mounts.length > 0 && { mounts }),
     args: [
       ...buildFlags(input),
       ...layerFlags(input, config),
@@ -28,6 +32,21 @@ export function kanikoContainer(input: KanikoInput, config: KanikoConfig): Build
     ],
     environment: environmentOf(input, config),
   };
+}
+
+/** Runs the executor with what comes behind it, and stays a while when that failed. */
+function lingering(seconds: number): string[] {
+  const script = '/kaniko/executor "$@" || { code=$?; sleep "$0"; exit $code; }';
+  return ['/busybox/sh', '-c', script, String(seconds)];
+}
+
+const authoritiesPath = '/kaniko/authorities';
+
+function mountsOf({ cacheClaim, authorities }: KanikoConfig): Mount[] {
+  return [
+    ...(cacheClaim ? [{ path: '/cache', from: { claim: cacheClaim } }] : []),
+    ...(authorities ? [{ path: authoritiesPath, from: { configMap: authorities } }] : []),
+  ];
 }
 
 const steadyFlags = [
@@ -44,7 +63,7 @@ const steadyFlags = [
   '--log-format=text',
 ];
 
-function buildFlags(input: KanikoInput): string[] {
+function buildFlags(input: ContainerInput): string[] {
   const top = input.contextDirectory;
   return [
     `--context=dir://${pathBelow(top, input.contextPath)}`,
@@ -52,45 +71,58 @@ function buildFlags(input: KanikoInput): string[] {
     ...(input.target === null ? [] : [`--target=${csvField(input.target)}`]),
     ...Object.entries(input.buildArgs).map(([name, value]) => `--build-arg=${name}=${value}`),
     ...Object.entries(input.labels).map(([name, value]) => `--label=${name}=${value}`),
-    `--destination=${input.destination}`,
-    `--digest-file=${input.digestFile}`,
+    ...outputFlags(input),
     ...platformFlag(input),
   ];
+}
+
+function outputFlags({ destination, digestFile, layoutDirectory }: ContainerInput): string[] {
+  return layoutDirectory === undefined
+    ? [`--destination=${destination}`, `--digest-file=${digestFile}`]
+    : ['--no-push', `--oci-layout-path=${layoutDirectory}`];
 }
 
 /**
  * Left to itself kaniko takes the platform of its node, and an image that was built in the wrong place says so. Told a
  * platform, it only writes it down. A variant has to be told: a node can be chosen by its architecture alone.
  */
-function platformFlag({ platform, foreignNode = false }: KanikoInput): string[] {
+function platformFlag({ platform, foreignNode = false }: ContainerInput): string[] {
   const hasVariant = platform.split('/').length > 2;
   return foreignNode || hasVariant ? [`--custom-platform=${platform}`] : [];
 }
 
-function layerFlags(input: KanikoInput, config: KanikoConfig): string[] {
-  const { compression, compressionLevel, capabilities } = config;
-  // A layer in zstd needs OCI's format; an older executor has that only from its base image.
-  const oci = compression === 'zstd' && capabilities.imageFormat ? 'oci' : undefined;
-  const imageFormat = config.imageFormat ?? oci;
+function layerFlags(input: ContainerInput, config: KanikoConfig): string[] {
+  const { snapshotMode, compression, compressionLevel } = input.options ?? {};
+  // An older executor takes the format of the base image; the publisher refuses what then is of another one.
+  const imageFormat = config.capabilities.imageFormat ? askedFormat(input.options) : undefined;
   return [
-    ...(isCached(input, config)
-      ? ['--cache=true', `--cache-repo=${cacheRepository(config.cacheRepository, input)}`]
-      : ['--cache=false']),
-    `--snapshot-mode=${config.snapshotMode ?? 'full'}`,
+    ...cacheFlags(input, config),
+    `--snapshot-mode=${snapshotMode ?? 'full'}`,
     ...(compression ? [`--compression=${compression}`] : []),
-    ...(compressionLevel === undefined ? [] : [`--compression-level=${compressionLevel}`]),
+    ...(compressionLevel ? [`--compression-level=${compressionLevel}`] : []),
     ...(imageFormat ? [`--image-format=${imageFormat}`] : []),
   ];
 }
 
-function isCached<C extends KanikoConfig>(
-  { noCache }: KanikoInput,
-  config: C,
-): config is C & { readonly cacheRepository: string } {
-  return !noCache && config.cacheRepository !== undefined;
+function cacheFlags(input: ContainerInput, config: KanikoConfig): string[] {
+  const template = cacheTemplate(input, config);
+  const ttlHours = input.options?.cacheTtlHours;
+  if (template === undefined) return ['--cache=false'];
+  return [
+    '--cache=true',
+    `--cache-repo=${cacheRepository(template, input)}`,
+    ...(ttlHours ? [`--cache-ttl=${ttlHours}h`] : []),
+  ];
 }
 
-function registryFlags({ destination }: KanikoInput, config: KanikoConfig): string[] {
+function cacheTemplate(
+  { noCache, options }: ContainerInput,
+  config: KanikoConfig,
+): string | undefined {
+  return noCache ? undefined : (options?.cacheRepository ?? config.cacheRepository);
+}
+
+function registryFlags({ destination }: ContainerInput, config: KanikoConfig): string[] {
   const { mirrors = [], plainRegistries = [], certificates = {}, clientCertificates = {} } = config;
   const distrusted = mirrors.filter(({ insecure }) => insecure).map(({ to }) => hostOf(to));
   const target = registryOf(destination);
@@ -115,19 +147,23 @@ function registryFlags({ destination }: KanikoInput, config: KanikoConfig): stri
   ];
 }
 
-function environmentOf(input: KanikoInput, config: KanikoConfig): Record<string, string> {
-  const { http1, imageFormat, telemetryUrl } = config;
+function environmentOf(input: ContainerInput, config: KanikoConfig): Record<string, string> {
+  const { http1, telemetryUrl, authorities } = config;
   return {
     // Else files of a plain COPY belong to the USER of the step, and not to root as everywhere else.
     FF_KANIKO_COPY_AS_ROOT: 'true',
     ...((http1 || input.http1) && { FF_KANIKO_DISABLE_HTTP2: 'true' }),
     // `FROM scratch` has no format to take over: OCI, as everywhere else.
-    ...(imageFormat !== 'docker' && { FF_KANIKO_OCI_SCRATCH_BASE: 'true' }),
-    // Without them two ways to a layer may have one key. An executor that doesn't know them yet passes over them.
-    ...(isCached(input, config) && {
+    ...(askedFormat(input.options) !== 'docker' && { FF_KANIKO_OCI_SCRATCH_BASE: 'true' }),
+    // An executor that doesn't know them yet passes over them.
+    ...(cacheTemplate(input, config) !== undefined && {
+      // Without these two, two ways to a layer may have one key.
       FF_KANIKO_ROLLING_CACHE_KEY: 'true',
       FF_KANIKO_HASH_DIR_FRAMING: 'true',
+      // Without it a layer goes up twice: to the cache, and with the image.
+      FF_KANIKO_CROSS_REPO_MOUNT: 'true',
     }),
+    ...(authorities && { SSL_CERT_DIR: `/kaniko/ssl/certs:${authoritiesPath}` }),
     // Spans carry the Dockerfile unless they are told not to.
     ...(telemetryUrl !== undefined && {
       KANIKO_TELEMETRY_ENDPOINT: telemetryUrl,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { BuildOptions } from './build-options.ts';
 
 /** App names are part of URLs, repositories and Kubernetes names. Source: Hephy's app id rule, RFC 1123 label. */
 export const AppName = z
@@ -44,6 +45,8 @@ export const AppSettings = z.strictObject({
   platforms: z.array(z.string()).min(1).max(16).default(['linux/amd64', 'linux/arm64']),
   /** Refuse a platform that no machine of the driver is. False allows COPY-only Dockerfiles for it. */
   requireNativeNodes: z.boolean().default(true),
+  /** How long a platform may wait for its first ready node, where an autoscaler brings one; 0 refuses at once. */
+  waitForNodesSeconds: z.number().int().min(0).max(1200).default(0),
   dockerfilePath: RepositoryPath.default('Dockerfile'),
   contextPath: RepositoryPath.default('.'),
   target: z
@@ -53,6 +56,7 @@ export const AppSettings = z.strictObject({
     .default(null),
   buildArgs: z.record(BuildArgName, OneLine).default({}),
   labels: z.record(LabelName, OneLine).default({}),
+  ...BuildOptions.shape,
   /** The tag that follows the newest release; null for none. */
   movingTag: TagName.nullable().default('latest'),
   /** Whether an app with one platform gets an index too. More than one platform always gets one. */

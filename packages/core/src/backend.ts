@@ -1,4 +1,5 @@
 /** What a driver asks its backend, and gets: neither room imports the other. */
+import type { BuildOptions } from './build-options.ts';
 
 interface ImageInput {
   /** Canonical, such as `linux/arm64`. */
@@ -8,6 +9,8 @@ interface ImageInput {
   readonly target: string | null;
   readonly buildArgs: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
+  /** Absent: nothing beside the Dockerfile is asked. */
+  readonly options?: BuildOptions;
   /** `registry/repository:tag` */
   readonly destination: string;
   readonly noCache: boolean;
@@ -39,11 +42,28 @@ export interface ContainerInput extends ImageInput {
   /** Both from the top of the commit. */
   readonly contextPath: string;
   readonly dockerfilePath: string;
+  /** Leave HTTP/2 alone: an attempt before this one failed over it. */
+  readonly http1?: boolean;
+  /** The node is of another architecture than the image: only what copies files can be built. */
+  readonly foreignNode?: boolean;
+  /** Where the image is left as an OCI layout, for another container to push; without it the backend pushes by itself. */
+  readonly layoutDirectory?: string;
 }
 
 export interface BuilderContainer {
   readonly image: string;
-  /** For the image's own entry point; never a secret. */
+  /** What an operator has put beside the builders, in their namespace. */
+  readonly mounts?: readonly Mount[];
+  /** Instead of the image's own entry point. */
+  readonly command?: readonly string[];
+  /** Behind it; never a secret. */
   readonly args: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
+}
+
+export interface Mount {
+  /** Absolute. */
+  readonly path: string;
+  /** A PersistentVolumeClaim to write to, or a ConfigMap to read. */
+  readonly from: { readonly claim: string } | { readonly configMap: string };
 }

@@ -32,6 +32,17 @@ describe('the plan of a build', () => {
     expect(plan({ platforms, publishIndex: true }).images[0]?.index).toBe(true);
   });
 
+  it('keeps what the app asks of its builder', () => {
+    const options = { compression: 'zstd', cacheRepository: '${REPOSITORY}/c-${ARCH}' } as const;
+    expect(plan(options).images[0]?.options).toEqual({
+      imageFormat: null,
+      compressionLevel: null,
+      snapshotMode: null,
+      cacheTtlHours: null,
+      ...options,
+    });
+  });
+
   it('carries the limits and whether there is a hook, but not where it is', () => {
     const hookUrl = 'https://hook.test/secret-path';
     const planned = plan({ hookUrl, timeLimitSeconds: 90, requireNativeNodes: false });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { AppSettings } from './app.ts';
+import { BuildOptions } from './build-options.ts';
 
 /** One image to build: the same for each of its platforms. */
 export const PlannedImage = z.object({
@@ -15,6 +16,8 @@ export const PlannedImage = z.object({
   target: z.string().nullable(),
   buildArgs: z.record(z.string(), z.string()),
   labels: z.record(z.string(), z.string()),
+  /** Absent in plans that were made before there were any. */
+  options: BuildOptions.optional(),
   /** All but the last are this commit's own; the last may be the app's moving tag. */
   tags: z.array(z.string()).min(1),
   /** False only for one platform: then the tag names a plain manifest. */
@@ -25,6 +28,8 @@ export type PlannedImage = z.infer<typeof PlannedImage>;
 export const BuildPlan = z.object({
   images: z.array(PlannedImage).min(1),
   requireNativeNodes: z.boolean(),
+  /** Absent: a platform without a ready node is refused. */
+  waitForNodesSeconds: z.number().int().optional(),
   noCache: z.boolean(),
   timeLimitSeconds: z.number().int(),
   /** Whether the app has a release hook; its address and secret are read when it is called. */
@@ -52,12 +57,14 @@ export function planBuild(input: {
     target: settings.target,
     buildArgs: settings.buildArgs,
     labels: { ...settings.labels, 'org.opencontainers.image.revision': sha },
+    options: BuildOptions.parse(settings),
     tags: [`git-${sha.slice(0, 8)}`, ...(settings.movingTag ? [settings.movingTag] : [])],
     index: settings.platforms.length > 1 || settings.publishIndex,
   };
   return {
     images: [image],
     requireNativeNodes: settings.requireNativeNodes,
+    ...(settings.waitForNodesSeconds > 0 && { waitForNodesSeconds: settings.waitForNodesSeconds }),
     noCache: input.noCache ?? false,
     timeLimitSeconds: settings.timeLimitSeconds,
     hook: settings.hookUrl !== null,

@@ -95,6 +95,8 @@ interface WorkLife extends WorkKey {
   readonly startedAt: Date | null;
   readonly finishedAt: Date | null;
   readonly failure: Failure | null;
+  /** Why the attempts before this one failed, the first one first. */
+  readonly pastFailures: readonly Failure[];
 }
 
 export interface Preflight extends WorkLife {

@@ -29,6 +29,15 @@ describe('a part that failed', () => {
     });
   });
 
+  it('is tried once more if the next attempt is made otherwise, whatever else comes between', () => {
+    const failure = { reason: 'OutOfMemory', platform: amd64 } as const;
+    const second = platformBuild(amd64, { state: 'failed', failure, attempt: 2 });
+    const afterOther = { ...second, pastFailures: [lost.failure] };
+    expect(decide(recordOf({}, [afterOther]), at(0)).change?.retryWork).toHaveLength(1);
+    const again = { ...second, pastFailures: [failure] };
+    expect(decide(recordOf({}, [again]), at(0)).change).toEqual({ state: 'canceling', failure });
+  });
+
   it("stops the build at once if it is the user's to mend", () => {
     const work = [
       platformBuild(amd64, { state: 'running', leaseUntil: at(9_000) }),

@@ -233,7 +233,8 @@ function isStopping({ build }: Pick<BuildRecord, 'build' | 'work'>): boolean {
 }
 
 function mayTryAgain(work: Work): boolean {
-  return work.failure !== null && isRetried(work.failure) && work.attempt < maxAttempts[work.kind];
+  const { failure, pastFailures, attempt, kind } = work;
+  return failure !== null && isRetried(failure, pastFailures) && attempt < maxAttempts[kind];
 }
 
 function allSucceeded(works: readonly Work[]): boolean {

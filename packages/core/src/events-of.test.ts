@@ -11,6 +11,7 @@ const life = {
   startedAt: null,
   finishedAt: null,
   failure: null,
+  pastFailures: [],
   result: null,
 } as const;
 const platform: PlatformBuild = {

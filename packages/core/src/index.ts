@@ -8,7 +8,15 @@ export {
   TagName,
   mayUse,
 } from './app.ts';
-export type { BuilderCommand, BuilderContainer, CommandInput, ContainerInput } from './backend.ts';
+export { BuildOptions, askedFormat, optionProblems, type OptionProblem } from './build-options.ts';
+export { cacheRepository, cacheTemplateProblem } from './cache-repository.ts';
+export type {
+  BuilderCommand,
+  BuilderContainer,
+  CommandInput,
+  ContainerInput,
+  Mount,
+} from './backend.ts';
 export {
   buildStates,
   isTerminal,

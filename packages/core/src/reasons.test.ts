@@ -44,14 +44,18 @@ test('what only a person can change is not tried again', () => {
     'BuilderMissing',
     'DiskFull',
     'NodesUnavailable',
+    'DockerfileInvalid',
+    'OptionUnsupported',
     'PlatformNotNative',
+    'PlatformUnsupported',
     'TimeLimitExceeded',
   ];
   expect(once.filter((reason) => isRetried(failureOf(reason)))).toEqual([]);
 });
 
-test('what a cluster does to a builder is tried again', () => {
+test('what a cluster or a registry does to a builder is tried again', () => {
   const again: readonly Reason[] = [
+    'Http2Failed',
     'BuilderConflict',
     'BuilderLost',
     'BuilderNotStarted',

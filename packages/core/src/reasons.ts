@@ -8,8 +8,11 @@ export type ReasonClass = 'user' | 'infrastructure' | 'registry' | 'hook' | 'int
 
 interface ReasonFacts {
   readonly class: ReasonClass;
-  /** Whether the same attempt may succeed later without anybody changing anything. */
-  readonly retried: boolean;
+  /**
+   * Whether another attempt may succeed without anybody changing anything. `once`: the next one is made otherwise, and
+   * if it fails in the same way, so would all that come after it.
+   */
+  readonly retried: boolean | 'once';
   readonly means: string;
   readonly todo: string;
 }
@@ -26,7 +29,7 @@ const infrastructure = (retried: boolean, means: string, todo: string): ReasonFa
   means,
   todo,
 });
-const registry = (retried: boolean, means: string, todo: string): ReasonFacts => ({
+const registry = (retried: boolean | 'once', means: string, todo: string): ReasonFacts => ({
   class: 'registry',
   retried,
   means,
@@ -39,8 +42,21 @@ export const reasons = {
     'Read the last lines of that platform in the log, mend the Dockerfile, and push again.',
   ),
   PlatformNotNative: user(
-    'The app asks for a platform that this machine is not, and the app requires native nodes.',
-    'Use a driver with nodes of that architecture, drop the platform from the app, or set requireNativeNodes to false: then only COPY-like steps work for it.',
+    'The app asks for a platform that neither this machine nor a node of the cluster is, and requires native nodes.',
+    'Add a node of that architecture, drop the platform from the app, or set requireNativeNodes to false: then only COPY-like steps work for it. Where an autoscaler brings nodes when pods wait for them, set waitForNodesSeconds.',
+  ),
+  PlatformUnsupported: infrastructure(
+    false,
+    'The program that builds images cannot make them for that platform.',
+    'Use a newer one, as the message says, or drop the platform from the app.',
+  ),
+  DockerfileInvalid: user(
+    'The Dockerfile has no stage that could be built: no FROM line, one that names no image, or none of the name that the target asks for.',
+    'Correct the line that the message names, the build arguments or the target of the app; then push again.',
+  ),
+  OptionUnsupported: user(
+    'The app asks for something that the builder of this service does not have.',
+    'Set the option that the message names to another value or to null with `hephy apps set`, then `hephy rebuild`; or ask the operator for a builder that has it.',
   ),
   TimeLimitExceeded: user(
     "A platform build ran longer than the app's time limit.",
@@ -54,9 +70,13 @@ export const reasons = {
     'An image that a FROM line names does not exist, is not readable, or lacks the platform.',
     'Correct the FROM line that the message names, or drop the platform from the app; then push again.',
   ),
+  LayoutInvalid: user(
+    'What the build left is not one whole image: a file of it is missing, foreign, or not what its digest says. It was not pushed.',
+    "Look for a step of the Dockerfile that writes below /kaniko, which is the builder's own; if there is none, report it with the log.",
+  ),
   OutOfMemory: {
     class: 'user',
-    retried: true,
+    retried: 'once',
     means:
       'The build needed more memory than its builder is given. It is tried once more with more.',
     todo: "Make the build smaller, or ask the operator for more memory for the app's builders.",
@@ -89,7 +109,7 @@ export const reasons = {
   NodesUnavailable: infrastructure(
     false,
     'There are nodes of that architecture, and none takes the builder: not ready, cordoned, tainted, or full.',
-    "Read the scheduler's words in the message; make a node ready, add one, or ask for less memory and CPU; then `hephy rebuild`.",
+    'Read in the message what is wrong with each; make a node ready, add one, or ask for less memory and CPU; then `hephy rebuild`. Where an autoscaler brings nodes, set waitForNodesSeconds of the app.',
   ),
   NodeLost: infrastructure(
     true,
@@ -124,7 +144,12 @@ export const reasons = {
   SourceUnavailable: infrastructure(
     true,
     'The tarball of the pushed commit could not be read, or its sha256 differs.',
-    'Check the source volume; then `hephy rebuild`, or push again.',
+    'Check the source volume or the bucket; then `hephy rebuild`, or push again.',
+  ),
+  SourceNotStored: infrastructure(
+    false,
+    'The bucket did not take the files of the pushed commit: it does not answer, denies access, or is not there.',
+    'Correct what the message names, or wait until the bucket answers: `hephy doctor`, with the settings of the receiver, says whether it does. Then push again.',
   ),
   DeadlineExceeded: infrastructure(
     false,
@@ -136,6 +161,11 @@ export const reasons = {
     'The registry did not answer, closed the connection, or answered 5xx, through all tries.',
     "Check that the registry is up and reachable from the publisher's machine; then `hephy rebuild`.",
   ),
+  Http2Failed: registry(
+    'once',
+    'A registry, or a proxy before it, broke off what the builder did over HTTP/2.',
+    'Nothing at first: it is tried again over HTTP/1.1. If it comes with every build, look at the proxy before the registry.',
+  ),
   RateLimited: registry(
     true,
     'The registry answered 429 through all tries.',
@@ -143,13 +173,13 @@ export const reasons = {
   ),
   RegistryUnauthorized: registry(
     false,
-    "The registry refused the publisher's credentials (401).",
-    'Renew the credentials that the publisher is given; then `hephy rebuild`.',
+    "The registry refused the publisher's or the builders' credentials (401).",
+    'Renew the credentials that they are given; then `hephy rebuild`.',
   ),
   PushDenied: registry(
     false,
-    'The registry knows the publisher, and does not let it write to this repository (403).',
-    'Give the publisher the push right on the repository; then `hephy rebuild`.',
+    'The registry knows the publisher or the builders, and does not let them write to this repository; or it has no such repository, and makes none by itself.',
+    'Give the user that the message names the push right on the repository, or make the repository; then `hephy rebuild`.',
   ),
   TagImmutable: registry(
     false,
@@ -213,17 +243,21 @@ export const Failure = z.object({
   platform: z.string().optional(),
   exitCode: z.number().int().optional(),
   detail: z.string().max(500).optional(),
+  /** Where it happened, if the fault may be that node's. */
+  node: z.string().max(253).optional(),
 });
 export type Failure = z.infer<typeof Failure>;
 
-export function isRetried(failure: Failure): boolean {
-  return reasons[failure.reason].retried;
+/** `past`: why the attempts before the one that failed did. */
+export function isRetried({ reason }: Failure, past: readonly Failure[] = []): boolean {
+  const { retried } = reasons[reason];
+  return retried === 'once' ? past.every((earlier) => earlier.reason !== reason) : retried;
 }
 
 /** Makes a failure, keeping `detail` on one line, without what a terminal would obey, and within its bound. */
 export function failureOf(
   reason: Reason,
-  facts: { platform?: string; exitCode?: number; detail?: string } = {},
+  facts: { platform?: string; exitCode?: number; detail?: string; node?: string } = {},
 ): Failure {
   const { detail, ...rest } = facts;
   return {
@@ -242,10 +276,14 @@ export function failureOf(
 const sentences: Readonly<Record<Reason, (where: string, failure: Failure) => string>> = {
   BuildFailed: (where, { exitCode }) => `${where}exited ${exitCode ?? 'with an error'}`,
   PlatformNotNative: (_, { platform }) =>
-    `this machine cannot build ${platform ?? 'that platform'} natively; add a node of that architecture, or set requireNativeNodes to false`,
+    `${platform ?? 'the platform'} is not native here; add a node of that architecture, drop the platform, or set requireNativeNodes to false`,
+  PlatformUnsupported: (where) => `${where}images cannot be built here`,
+  DockerfileInvalid: () => 'the Dockerfile cannot be built',
+  OptionUnsupported: () => 'the builder cannot do what the app asks',
   TimeLimitExceeded: (where) => `${where}ran longer than its time limit`,
   SourceTooLarge: () => "the commit's files are too large",
   BaseImageUnavailable: (where) => `${where}base image cannot be used`,
+  LayoutInvalid: (where) => `${where}build left no valid image`,
   OutOfMemory: (where) => `${where}ran out of memory`,
   BuilderMissing: () => 'no image builder on the worker; run `hephy doctor` there',
   BuilderLost: (where) => `${where}builder vanished without an exit code`,
@@ -260,11 +298,13 @@ const sentences: Readonly<Record<Reason, (where: string, failure: Failure) => st
   ClusterUnavailable: () => 'the cluster does not answer',
   DiskFull: (where) => `${where}no space left`,
   SourceUnavailable: () => 'the source of the commit cannot be read',
+  SourceNotStored: () => "the commit's files could not be stored",
   DeadlineExceeded: () => 'not finished before its deadline',
   RegistryUnavailable: () => 'the registry does not answer',
+  Http2Failed: () => 'the registry broke off over HTTP/2',
   RateLimited: () => 'the registry limits the rate (429)',
   RegistryUnauthorized: () => 'the registry refused our credentials (401)',
-  PushDenied: () => 'the registry does not let us push (403)',
+  PushDenied: () => 'the registry does not let us push',
   TagImmutable: () => 'the registry forbids moving the tag',
   ManifestInvalid: () => 'the registry refused the manifest',
   DigestMissing: (where) => `the registry does not have the digest that ${where}reported`,

@@ -79,6 +79,7 @@ const life = {
   startedAt: null,
   finishedAt: null,
   failure: null,
+  pastFailures: [],
   result: null,
 } as const;
 

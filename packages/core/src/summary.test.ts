@@ -63,7 +63,7 @@ describe('the rejection of a ref', () => {
     );
     const failure = { reason: 'PushDenied' } as const;
     expect(rejection(recordOf({ state: 'failed', failure }))).toBe(
-      'the registry does not let us push (403) (build 42)',
+      'the registry does not let us push (build 42)',
     );
     const cancelRequest = { at: at(0), by: 'anna', reason: 'wrong branch' };
     expect(rejection(recordOf({ state: 'canceled', cancelRequest }))).toBe(

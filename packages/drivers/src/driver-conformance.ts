@@ -213,7 +213,7 @@ function looking(parts: () => DriverParts): void {
     const { nativePlatform, foreignPlatform } = parts();
     const platforms = [nativePlatform, foreignPlatform];
     const driver = parts().openDriver();
-    expect(await driver.preflight({ platforms, requireNativeNodes: true })).toEqual({
+    expect(await driver.preflight({ platforms, requireNativeNodes: true })).toMatchObject({
       ok: false,
       failure: { reason: 'PlatformNotNative', platform: foreignPlatform },
     });

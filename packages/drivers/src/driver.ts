@@ -3,7 +3,7 @@
  * that already has the name; from then on it can be asked about by name from any process that comes later.
  * Every kind passes `driver-conformance.ts`.
  */
-import type { Failure, SourceRef } from '@hephy/core';
+import type { BuildOptions, Failure, SourceRef } from '@hephy/core';
 
 export interface BuilderSpec {
   /** Deterministic: `b-<build>-<image>-<platform>-a<attempt>`, lower case, usable as a file name and a KubeJob name. */
@@ -18,15 +18,29 @@ export interface BuilderSpec {
   readonly target: string | null;
   readonly buildArgs: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
+  /** Absent: nothing beside the Dockerfile is asked. */
+  readonly options?: BuildOptions;
+  /** Leave HTTP/2 alone: an attempt before this one failed over it. */
+  readonly http1?: boolean;
+  /** An attempt before this one ran out of memory: half as much again, where builders have a limit. */
+  readonly moreMemory?: true;
+  /** Where attempts before this one failed by the node's fault: another one, if there is one. */
+  readonly avoidNodes?: readonly string[];
   /** Where the builder pushes to: a tag of this attempt alone, `registry/repository:b-…`. */
   readonly destination: string;
   readonly noCache: boolean;
   readonly timeLimitMs: number;
+  /** Where no node of its architecture takes it, one of another may: there only what copies files can be built. */
+  readonly anyNode?: true;
+  /** How long it may wait for a node; without it, as long as the driver waits by itself. */
+  readonly waitForNodesMs?: number;
 }
 
 export interface PreflightInput {
   readonly platforms: readonly string[];
   readonly requireNativeNodes: boolean;
+  /** How long a platform may wait for its first ready node, where nodes come by themselves; without it, not at all. */
+  readonly waitForNodesMs?: number;
 }
 
 export type PreflightResult =

@@ -31,7 +31,8 @@ export async function checkMachine(
   const foreign = input.platforms.filter((platform) => !isNative(platform, machine.platform));
   const [first] = foreign;
   if (first !== undefined && input.requireNativeNodes) {
-    return { ok: false, failure: failureOf('PlatformNotNative', { platform: first }) };
+    const detail = `this machine is ${machine.platform}`;
+    return { ok: false, failure: failureOf('PlatformNotNative', { platform: first, detail }) };
   }
   const { programs, searchPath } = machine;
   const installed = await Promise.all(programs.map((program) => isInstalled(program, searchPath)));

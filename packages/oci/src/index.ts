@@ -6,6 +6,7 @@ export {
   platformLabel,
   samePlatform,
 } from './platform.ts';
+export { offersPlatform } from './offers-platform.ts';
 export type { ParsedPlatform, ParsedPlatformList, Platform } from './platform.ts';
 export {
   isConfigMediaType,

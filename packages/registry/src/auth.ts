@@ -1,25 +1,34 @@
 /**
  * How a request gets its Authorization header. Nothing is sent until the registry asks: its 401 names the
  * ways (`learn`), and from then on each request carries Basic, or a token for exactly its scopes
- * (`headerFor`). Tokens are kept until shortly before they end; a 401 drops the token that was used.
- * Sources: distribution's token specification; RFC 6750, RFC 7617.
+ * (`headerFor`). Tokens are kept until shortly before they end; a 401 drops the token that was used, and
+ * has the credentials renewed.
+ * Sources: distribution's token specification, OAuth2 included; RFC 6750, RFC 7617.
  */
 import { z } from 'zod';
 import { parseChallenges } from './challenge.ts';
 import { classifyAnswer, oneHeader, parseJson } from './classify.ts';
 import { redactUrl, RegistryFailure } from './failure.ts';
-import type { Http, HttpAnswer } from './http.ts';
+import type { Http, HttpAnswer, HttpRequest } from './http.ts';
 import type { RegistryLimits } from './limits.ts';
 import { mayAskForToken } from './origin.ts';
 
 export interface RegistryCredentials {
+  /** `identityTokenUser` says that the password is a token, which stands for a user. */
   readonly username: string;
   readonly password: string;
 }
 
+export const identityTokenUser = '<token>';
+
+/** Undefined means anonymous. `renew`: what was answered last has just been refused. */
+export type CredentialSource = (asked: {
+  readonly renew: boolean;
+}) => Promise<RegistryCredentials | undefined>;
+
 export interface AuthDeps {
   readonly registry: URL;
-  readonly credentials: (() => Promise<RegistryCredentials | undefined>) | undefined;
+  readonly credentials: CredentialSource | undefined;
   readonly http: Http;
   readonly limits: RegistryLimits;
   readonly now: () => number;
@@ -53,6 +62,8 @@ const mostTokens = 1000;
 
 export function createAuthorizer(deps: AuthDeps): Authorizer {
   let scheme: Scheme | undefined;
+  let isRefused = false;
+  const credentials = async (renew: boolean) => deps.credentials?.({ renew });
   /** Both by scopes; `asking` makes parallel requests ask for one token. */
   const tokens = new Map<string, Token>();
   const asking = new Map<string, Promise<Token>>();
@@ -61,8 +72,7 @@ export function createAuthorizer(deps: AuthDeps): Authorizer {
     const key = scopes.join(' ');
     const kept = tokens.get(key);
     if (kept && kept.endsAtMs > deps.now()) return kept.header;
-    const asked =
-      asking.get(key) ?? askForToken(bearer, scopes, deps).finally(() => asking.delete(key));
+    const asked = asking.get(key) ?? newToken(bearer, scopes).finally(() => asking.delete(key));
     asking.set(key, asked);
     const token = await asked;
     if (tokens.size >= mostTokens) tokens.clear();
@@ -70,13 +80,30 @@ export function createAuthorizer(deps: AuthDeps): Authorizer {
     return token.header;
   }
 
+  /** A token service that refuses what was right an hour ago is shown what is right now, once. */
+  async function newToken(bearer: BearerScheme, scopes: readonly string[]): Promise<Token> {
+    const known = await credentials(false);
+    try {
+      return await askForToken({ bearer, scopes, known }, deps);
+    } catch (error) {
+      if (!(error instanceof RegistryFailure) || error.status !== 401) throw error;
+      const renewed = await credentials(true);
+      if (!renewed || renewed.password === known?.password) throw error;
+      return askForToken({ bearer, scopes, known: renewed }, deps);
+    }
+  }
+
   return {
     async headerFor(scopes) {
       if (!scheme) return undefined;
-      return scheme.kind === 'basic' ? basicHeader(deps) : bearerFor(scheme, scopes);
+      if (scheme.kind === 'bearer') return bearerFor(scheme, scopes);
+      const renew = isRefused;
+      isRefused = false;
+      return basicHeader(await credentials(renew), deps);
     },
     learn(answer, refused) {
       scheme = chooseScheme(answer, deps.registry);
+      isRefused = refused !== undefined;
       for (const [key, { header }] of tokens) if (header === refused) tokens.delete(key);
     },
   };
@@ -96,8 +123,7 @@ function chooseScheme(answer: HttpAnswer, registry: URL): Scheme {
   throw unauthorized(registry, 'it offers no way to log in that we may use');
 }
 
-async function basicHeader({ credentials, registry }: AuthDeps): Promise<string> {
-  const known = await credentials?.();
+function basicHeader(known: RegistryCredentials | undefined, { registry }: AuthDeps): string {
   if (!known)
     throw unauthorized(registry, 'it asks for a user and password, and none are configured');
   return basicOf(known);
@@ -107,26 +133,47 @@ function basicOf({ username, password }: RegistryCredentials): string {
   return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
 }
 
+interface TokenQuestion {
+  readonly bearer: BearerScheme;
+  readonly scopes: readonly string[];
+  readonly known: RegistryCredentials | undefined;
+}
+
 async function askForToken(
-  { realm, service }: BearerScheme,
-  scopes: readonly string[],
-  { credentials, http, limits, now }: AuthDeps,
+  question: TokenQuestion,
+  { http, limits, now }: AuthDeps,
 ): Promise<Token> {
-  const url = new URL(realm);
-  if (service !== undefined) url.searchParams.set('service', service);
-  for (const scope of scopes) url.searchParams.append('scope', scope);
-  const known = await credentials?.();
-  const headers = known ? { authorization: basicOf(known) } : {};
   const askedAtMs = now();
-  const answer = await http.send({ method: 'GET', url, headers });
+  const request = tokenRequest(question);
+  const answer = await http.send(request);
   const body = new TextDecoder().decode(await answer.read(limits.errorBytes));
   if (answer.status !== 200) throw classifyAnswer({ ...answer, body }, now());
   const parsed = TokenAnswer.safeParse(parseJson(body));
   const token = parsed.data?.token ?? parsed.data?.access_token;
-  if (!token) throw unauthorized(url, 'its token service answered without a token');
+  if (!token) throw unauthorized(request.url, 'its token service answered without a token');
   const lifeMs = (parsed.data?.expires_in ?? 60) * 1000;
   // Leave before the end: the token has to live until the registry has read it.
   return { header: `Bearer ${token}`, endsAtMs: askedAtMs + lifeMs * 0.9 };
+}
+
+function tokenRequest({ bearer, scopes, known }: TokenQuestion): HttpRequest {
+  const { realm, service } = bearer;
+  const of = service === undefined ? {} : { service };
+  if (known?.username === identityTokenUser) {
+    const form = new URLSearchParams({
+      grant_type: 'refresh_token',
+      client_id: 'hephy-builder',
+      ...of,
+      scope: scopes.join(' '),
+      refresh_token: known.password,
+    });
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+    return { method: 'POST', url: realm, headers, body: Buffer.from(form.toString()) };
+  }
+  const url = new URL(realm);
+  const parameters = [...Object.entries(of), ...scopes.map((scope) => ['scope', scope])];
+  for (const [name = '', value = ''] of parameters) url.searchParams.append(name, value);
+  return { method: 'GET', url, headers: known ? { authorization: basicOf(known) } : {} };
 }
 
 function unauthorized(url: URL, why: string): RegistryFailure {

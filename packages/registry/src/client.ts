@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Descriptor } from '@hephy/oci';
 import { createAuthorizer } from './auth.ts';
-import type { RegistryCredentials } from './auth.ts';
+import type { CredentialSource } from './auth.ts';
 import { blobExists, getBlob, uploadBlob } from './blobs.ts';
 import type { BlobToUpload } from './blobs.ts';
 import { createHttp } from './http.ts';
@@ -10,16 +10,20 @@ import type { RegistryLimits } from './limits.ts';
 import { getManifest, headManifest, putManifest } from './manifests.ts';
 import type { Manifest, ManifestHead, ManifestToPut } from './manifests.ts';
 import { registryOrigin } from './origin.ts';
+import type { Reach } from './reach.ts';
 import { call } from './session.ts';
 import type { CallOptions, Session } from './session.ts';
+import { tryPush } from './try-push.ts';
 
 export interface RegistryClientOptions {
   /** `host` or `host:port`; `docker.io` means Docker Hub. */
   readonly registry: string;
-  /** Asked for each login, so that they may change while we run. Undefined means anonymous. */
-  readonly credentials?: () => Promise<RegistryCredentials | undefined>;
+  /** Asked for each login, so that they may change while we run. */
+  readonly credentials?: CredentialSource;
   /** Left out: http on this machine, https to everywhere else. */
   readonly plainHttp?: boolean;
+  /** Left out: every address may be dialed. For registries that a stranger names. */
+  readonly reach?: Reach;
   readonly limits?: Partial<RegistryLimits>;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
@@ -52,6 +56,8 @@ export interface RegistryClient {
     options?: CallOptions,
   ): Promise<Uint8Array | undefined>;
   uploadBlob(blob: BlobToUpload, options?: CallOptions): Promise<{ uploaded: boolean }>;
+  /** Resolves where we may push to the repository; leaves nothing there. */
+  tryPush(repository: string, options?: CallOptions): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -81,6 +87,7 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
     getBlob: (repository, descriptor, options = {}) =>
       getBlob({ repository, descriptor }, session, options),
     uploadBlob: (blob, options = {}) => uploadBlob(blob, session, options),
+    tryPush: (repository, options = {}) => tryPush(repository, session, options),
     close: () => session.http.close(),
   };
 }
@@ -88,7 +95,7 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
 function createSession(options: RegistryClientOptions): Session {
   const registry = registryOrigin(options.registry, options.plainHttp);
   const limits = { ...defaultLimits, ...options.limits };
-  const http = createHttp(limits);
+  const http = createHttp(limits, options.reach);
   const now = options.now ?? Date.now;
   return {
     registry,

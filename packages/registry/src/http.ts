@@ -3,9 +3,10 @@ import { Agent, request } from 'undici';
 import type { Dispatcher } from 'undici';
 import { printable, redactUrl, RegistryFailure } from './failure.ts';
 import type { RegistryLimits } from './limits.ts';
+import { checkAddress, lookupBy, type Reach } from './reach.ts';
 
 export interface HttpRequest {
-  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT';
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE';
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: Uint8Array | Readable;
@@ -30,26 +31,27 @@ export interface Http {
 }
 
 /** HTTP over connections that are kept and counted: the agent queues what is beyond the cap of a host. */
-export function createHttp(limits: RegistryLimits): Http {
+export function createHttp(limits: RegistryLimits, reach?: Reach): Http {
   const agent = new Agent({
     connections: limits.connections,
-    connect: { timeout: limits.connectTimeoutMs },
+    connect: { timeout: limits.connectTimeoutMs, ...(reach && { lookup: lookupBy(reach) }) },
     headersTimeout: limits.silenceTimeoutMs,
     bodyTimeout: limits.silenceTimeoutMs,
   });
   return {
-    send: (sent) => send(sent, { agent, limits }),
+    send: (sent) => send(sent, { agent, limits, reach }),
     close: () => agent.destroy(),
   };
 }
 
 async function send(
   sent: HttpRequest,
-  { agent, limits }: { agent: Agent; limits: RegistryLimits },
+  { agent, limits, reach }: { agent: Agent; limits: RegistryLimits; reach: Reach | undefined },
 ): Promise<HttpAnswer> {
   const { method, url, headers, body } = sent;
   const signal = exchangeSignal(sent, limits);
   try {
+    if (reach) await checkAddress(url, reach);
     const answer = await request(url, {
       dispatcher: agent,
       method,

@@ -25,12 +25,13 @@ export type PublishReason = Extract<
   | 'DigestMismatch'
   | 'PlatformMismatch'
   | 'MediaTypeConflict'
+  | 'LayoutInvalid'
 >;
 
 export type Refused = { ok: false; failure: PublishFailure };
 
 export function refuse(reason: PublishReason, message: string): Refused {
-  return { ok: false, failure: { reason, message, temporary: reasons[reason].retried } };
+  return { ok: false, failure: { reason, message, temporary: reasons[reason].retried !== false } };
 }
 
 /** Turns what the client throws into a value; what it did not mean to throw flies on. */

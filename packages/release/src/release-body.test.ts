@@ -19,6 +19,7 @@ const publication: Publication = {
   startedAt: at,
   finishedAt: at,
   failure: null,
+  pastFailures: [],
   result: {
     digest,
     mediaType: 'application/vnd.oci.image.index.v1+json',

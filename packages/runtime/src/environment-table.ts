@@ -26,6 +26,9 @@ const registryAddress = z
   .string()
   .regex(/^(?:[a-zA-Z0-9.-]+|\[[0-9a-fA-F:]+\])(?::\d{1,5})?(?:\/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*$/);
 
+/** Source: RFC 1123, subdomain. */
+const kubernetesName = z.string().regex(/^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/);
+
 /** `[registry/]repository[:tag][@digest]` */
 const imageReference = z.string().regex(/^[a-zA-Z0-9][\w.:/@-]{0,511}$/);
 
@@ -156,6 +159,44 @@ export const variables = {
     secret: true,
     schema: secret(z.string().min(1)),
   },
+  HEPHY_S3_BUCKET: {
+    about:
+      "Where the commits' files are kept. Without it: a folder under HEPHY_DATA, which receiver and workers have to share.",
+    expects: 'the name of a bucket',
+    schema: z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/),
+  },
+  HEPHY_S3_PREFIX: {
+    about: 'What their names begin with, in a bucket that others use too.',
+    expects: 'folders, such as hephy/sources/',
+    fallback: '',
+    schema: z
+      .string()
+      .max(200)
+      .regex(/^(?:[A-Za-z0-9][\w.-]*\/)*$/),
+  },
+  HEPHY_S3_REGION: {
+    about: 'The region of the bucket.',
+    expects: 'a region such as eu-central-1',
+    fallback: 'us-east-1',
+    schema: z.string().regex(/^[\w-]{1,64}$/),
+  },
+  HEPHY_S3_ENDPOINT: {
+    about: 'The S3 server that has the bucket. Without it: AWS.',
+    expects: 'http://host:port or https://host',
+    schema: url('http:', 'https:'),
+  },
+  HEPHY_S3_ACCESS_KEY_ID: {
+    about:
+      "Who receiver and workers are to that server. Without it: what AWS's own programs find, such as the role of a pod's service account.",
+    expects: 'the id of a key; HEPHY_S3_SECRET_ACCESS_KEY has to be set with it',
+    schema: z.string().min(1),
+  },
+  HEPHY_S3_SECRET_ACCESS_KEY: {
+    about: 'The secret of that key.',
+    expects: 'a key; HEPHY_S3_ACCESS_KEY_ID has to be set with it',
+    secret: true,
+    schema: secret(z.string().min(1)),
+  },
   HEPHY_DRIVER: {
     about:
       'Where platform builds run: `local` is this machine, with buildah; `kubernetes` a cluster, with kaniko.',
@@ -190,11 +231,42 @@ export const variables = {
     fallback: '1.27.5',
     schema: z.string().regex(/^\d+\.\d+\.\d+$/),
   },
+  HEPHY_KANIKO_HTTP1: {
+    about: 'Whether the executor leaves HTTP/2 alone, for registries that it is too much for.',
+    expects: 'true or false',
+    fallback: 'false',
+    schema: z.stringbool(),
+  },
+  HEPHY_KANIKO_LINGER_SECONDS: {
+    about:
+      'How long an executor that failed stays, for `kubectl exec`, before its build fails. Its image has to be the debug image.',
+    expects: 'a number from 1 to 999',
+    schema: count,
+  },
+  HEPHY_CACHE_REPOSITORY: {
+    about:
+      'Where builders in a cluster keep layers of apps that name no place of their own. Whoever may push to an app of one place decides what the others of it are built from: leave ${REPOSITORY} in.',
+    expects: 'a template such as ${REPOSITORY}/cache-${ARCH}, or oci:/cache/${REPOSITORY}/${ARCH}',
+    schema: z.string().min(1).max(500),
+  },
+  HEPHY_CACHE_CLAIM: {
+    about:
+      'The PersistentVolumeClaim, in the namespace of builds, that a cache under oci:/cache is in. The steps of every Dockerfile can write all of it: it is for apps that trust each other.',
+    expects: 'the name of a claim that many pods may write to',
+    schema: kubernetesName,
+  },
+  HEPHY_CERTIFICATES: {
+    about:
+      'The ConfigMap, in the namespace of builds, with the certificates of authorities that builders trust beside the usual ones. For our own processes there is NODE_EXTRA_CA_CERTS.',
+    expects: 'the name of a ConfigMap of PEM files',
+    schema: kubernetesName,
+  },
   HEPHY_BUILDER_MEMORY: {
     about: 'The most memory that one platform build may take in the cluster.',
-    expects: 'a quantity of Kubernetes such as 4Gi',
+    expects: 'a quantity of Kubernetes such as 4Gi, 256Mi at least',
     fallback: '4Gi',
-    schema: z.string().regex(/^[1-9]\d*(?:Mi|Gi)$/),
+    // Builders ask a node for 256Mi, and none may ask for more than it may take.
+    schema: z.string().regex(/^(?:[1-9]\d*Gi|(?:25[6-9]|2[6-9]\d|[3-9]\d\d|[1-9]\d{3,})Mi)$/),
   },
   HEPHY_BUILDER_TOLERATIONS: {
     about: 'Taints of nodes that builds tolerate.',

@@ -162,6 +162,41 @@ test('builds in a cluster need to be told their images and a registry', () => {
   ]);
 });
 
+test('sources lie in a bucket if one is named', () => {
+  const read = readEnvironment({
+    HEPHY_S3_BUCKET: 'hephy.example',
+    HEPHY_S3_PREFIX: 'team/sources/',
+    HEPHY_S3_ENDPOINT: 'http://s3:9000',
+    HEPHY_S3_ACCESS_KEY_ID: 'key',
+    HEPHY_S3_SECRET_ACCESS_KEY: 'hunter2',
+  });
+  const s3 = read.ok ? read.settings.s3 : null;
+  expect(s3).toMatchObject({
+    bucket: 'hephy.example',
+    prefix: 'team/sources/',
+    region: 'us-east-1',
+    endpoint: 'http://s3:9000',
+  });
+  expect(s3?.credentials?.secretAccessKey.reveal()).toBe('hunter2');
+  expect(problemsOf({ HEPHY_S3_ENDPOINT: 'http://s3:9000' })).toEqual([
+    'HEPHY_S3_ENDPOINT needs HEPHY_S3_BUCKET; set it too',
+  ]);
+  expect(problemsOf({ HEPHY_S3_BUCKET: 'b-1', HEPHY_S3_SECRET_ACCESS_KEY: 'hunter2' })).toEqual([
+    'HEPHY_S3_ACCESS_KEY_ID and HEPHY_S3_SECRET_ACCESS_KEY go together; set the other one too',
+  ]);
+});
+
+test.each([
+  ['HEPHY_S3_BUCKET', 'https://s3.example.com/hephy'],
+  ['HEPHY_S3_PREFIX', '../other/'],
+  ['HEPHY_S3_PREFIX', 'sources'],
+  ['HEPHY_S3_ENDPOINT', 's3.example.com'],
+  ['HEPHY_MAX_SOURCE_MB', '5121'],
+])('a bucket does not go with %s=%s', (name, value) => {
+  const problems = problemsOf({ HEPHY_S3_BUCKET: 'hephy', [name]: value });
+  expect(problems).toEqual([expect.stringContaining(name)]);
+});
+
 test('taints are tolerated as kubectl writes them', () => {
   const read = readEnvironment({ HEPHY_BUILDER_TOLERATIONS: 'spot, arch=arm64:NoSchedule' });
   expect(read.ok && read.settings.kubernetes.tolerations).toEqual([

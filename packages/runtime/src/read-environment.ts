@@ -31,9 +31,25 @@ export interface Settings {
     readonly image: string | null;
     readonly kanikoImage: string | null;
     readonly kanikoVersion: string;
+    readonly kanikoHttp1: boolean;
+    readonly kanikoLingerSeconds: number | null;
+    readonly cacheRepository: string | null;
+    readonly cacheClaim: string | null;
+    readonly certificates: string | null;
     readonly builderMemory: string;
     readonly tolerations: Values['HEPHY_BUILDER_TOLERATIONS'];
   };
+  /** Null: sources lie in a folder of the data. */
+  readonly s3: {
+    readonly bucket: string;
+    readonly prefix: string;
+    readonly region: string;
+    readonly endpoint: string | null;
+    readonly credentials: {
+      readonly accessKeyId: string;
+      readonly secretAccessKey: Secret;
+    } | null;
+  } | null;
   readonly baseMirrors: readonly { readonly from: string; readonly to: string }[];
   readonly listen: {
     readonly git: ListenAddress;
@@ -79,24 +95,45 @@ export function readEnvironment(
     if (!read.ok) problems.push(read.problem);
     return [name, read.ok ? read.value : null];
   });
-  for (const whose of ['HEPHY_REGISTRY', 'HEPHY_BUILDER']) {
-    const hasUser = isSet(environment, `${whose}_USERNAME`);
-    const hasPassword = [`${whose}_PASSWORD`, `${whose}_PASSWORD_FILE`].some((name) =>
-      isSet(environment, name),
-    );
-    if (hasUser !== hasPassword) {
-      problems.push(`${whose}_USERNAME and ${whose}_PASSWORD go together; set the other one too`);
-    }
-  }
-  if (environment['HEPHY_DRIVER'] === 'kubernetes') {
-    const needed = ['HEPHY_REGISTRY', 'HEPHY_IMAGE', 'HEPHY_KANIKO_IMAGE'];
-    for (const name of needed.filter((one) => !isSet(environment, one))) {
-      problems.push(`HEPHY_DRIVER=kubernetes needs ${name}; set it too`);
-    }
-  }
+  problems.push(...describeMissing(environment));
   if (problems.length > 0) return { ok: false, problems };
   // Each value comes from the schema under its own name.
-  return { ok: true, settings: settingsOf(Object.fromEntries(parsed) as Values) };
+  const values = Object.fromEntries(parsed) as Values;
+  if (values.HEPHY_S3_BUCKET !== null && values.HEPHY_MAX_SOURCE_MB > maxObjectBytes) {
+    const most = maxObjectBytes / 1024 ** 2;
+    problems.push(`HEPHY_S3_BUCKET takes no larger sources; set HEPHY_MAX_SOURCE_MB to ${most}`);
+    return { ok: false, problems };
+  }
+  return { ok: true, settings: settingsOf(values) };
+}
+
+/** Of one PUT. Source: Amazon S3 User Guide, "Uploading objects". */
+const maxObjectBytes = 5 * 1024 ** 3;
+
+const pairs = [
+  ['HEPHY_REGISTRY_USERNAME', 'HEPHY_REGISTRY_PASSWORD'],
+  ['HEPHY_BUILDER_USERNAME', 'HEPHY_BUILDER_PASSWORD'],
+  ['HEPHY_S3_ACCESS_KEY_ID', 'HEPHY_S3_SECRET_ACCESS_KEY'],
+] as const;
+
+/** Variables that need others, which are not set. */
+function describeMissing(environment: Environment): string[] {
+  const has = (name: string): boolean =>
+    isSet(environment, name) || isSet(environment, `${name}_FILE`);
+  const halves = pairs
+    .filter(([one, other]) => has(one) !== has(other))
+    .map(([one, other]) => `${one} and ${other} go together; set the other one too`);
+  const isKubernetes = environment['HEPHY_DRIVER'] === 'kubernetes';
+  const needed = isKubernetes ? ['HEPHY_REGISTRY', 'HEPHY_IMAGE', 'HEPHY_KANIKO_IMAGE'] : [];
+  const ofBucket = ['HEPHY_S3_PREFIX', 'HEPHY_S3_ENDPOINT', 'HEPHY_S3_ACCESS_KEY_ID'];
+  const useless = has('HEPHY_S3_BUCKET') ? [] : ofBucket.filter(has);
+  return [
+    ...halves,
+    ...needed
+      .filter((name) => !has(name))
+      .map((name) => `HEPHY_DRIVER=kubernetes needs ${name}; set it too`),
+    ...useless.map((name) => `${name} needs HEPHY_S3_BUCKET; set it too`),
+  ];
 }
 
 type Values = {
@@ -134,9 +171,15 @@ function settingsOf(values: Values): Settings {
       image: values.HEPHY_IMAGE,
       kanikoImage: values.HEPHY_KANIKO_IMAGE,
       kanikoVersion: values.HEPHY_KANIKO_VERSION,
+      kanikoHttp1: values.HEPHY_KANIKO_HTTP1,
+      kanikoLingerSeconds: values.HEPHY_KANIKO_LINGER_SECONDS,
+      cacheRepository: values.HEPHY_CACHE_REPOSITORY,
+      cacheClaim: values.HEPHY_CACHE_CLAIM,
+      certificates: values.HEPHY_CERTIFICATES,
       builderMemory: values.HEPHY_BUILDER_MEMORY,
       tolerations: values.HEPHY_BUILDER_TOLERATIONS,
     },
+    s3: s3Of(values),
     baseMirrors: values.HEPHY_BASE_MIRROR,
     listen: {
       git: values.HEPHY_LISTEN_GIT,
@@ -157,6 +200,20 @@ function settingsOf(values: Values): Settings {
     publisherConcurrency: values.HEPHY_PUBLISHER_CONCURRENCY,
     shutdownMs: values.HEPHY_SHUTDOWN_SECONDS * 1000,
     logLevel: values.HEPHY_LOG_LEVEL,
+  };
+}
+
+function s3Of(values: Values): Settings['s3'] {
+  const { HEPHY_S3_ACCESS_KEY_ID: accessKeyId, HEPHY_S3_SECRET_ACCESS_KEY: secretAccessKey } =
+    values;
+  if (values.HEPHY_S3_BUCKET === null) return null;
+  return {
+    bucket: values.HEPHY_S3_BUCKET,
+    prefix: values.HEPHY_S3_PREFIX,
+    region: values.HEPHY_S3_REGION,
+    endpoint: values.HEPHY_S3_ENDPOINT,
+    credentials:
+      accessKeyId !== null && secretAccessKey !== null ? { accessKeyId, secretAccessKey } : null,
   };
 }
 

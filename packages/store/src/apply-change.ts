@@ -63,6 +63,7 @@ async function write(
       update work set
         state = 'pending', attempt = work.attempt + 1, not_before = item.not_before,
         lease_owner = null, lease_until = null, started_at = null, finished_at = null,
+        past_failures = work.past_failures || coalesce(work.failure, '[]'::jsonb),
         failure = null, result = null, log_offset = 0
       from b, jsonb_to_recordset(${retriedJson(change)}::jsonb)
         as item (kind text, name text, not_before timestamptz)

@@ -45,7 +45,8 @@ async function reopenDelivery(
       ), reopened as (
         update work set
           state = 'pending', attempt = 1, not_before = null, lease_owner = null, lease_until = null,
-          started_at = null, finished_at = null, failure = null, result = null
+          started_at = null, finished_at = null, failure = null,
+          past_failures = '[]'::jsonb, result = null
         from b where work.build_id = b.id and work.kind = 'delivery'
       ), told as (
         insert into output (build_id, seq, at, event)

@@ -2,10 +2,15 @@ import type { Kysely } from 'kysely';
 import { Migrator } from 'kysely/migration';
 import { first } from './migrations/0001-first.ts';
 import { sourceGrants } from './migrations/0002-source-grants.ts';
+import { pastFailures } from './migrations/0003-past-failures.ts';
 import type { Schema } from './schema.ts';
 
 /** By name, in order. A migration that has shipped is never edited; the next number mends it. */
-const migrations = { '0001-first': first, '0002-source-grants': sourceGrants };
+const migrations = {
+  '0001-first': first,
+  '0002-source-grants': sourceGrants,
+  '0003-past-failures': pastFailures,
+};
 
 /**
  * Brings the tables up to date, or leaves them as they are and throws. Several processes may start at once: Kysely's

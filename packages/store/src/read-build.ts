@@ -95,6 +95,7 @@ export function workOfRow(row: Read<WorkRow>): Work {
     startedAt: dateOf(row.started_at),
     finishedAt: dateOf(row.finished_at),
     failure: row.failure,
+    pastFailures: row.past_failures,
   };
   const image = row.image ?? '';
   // `result` was written by `finishWork` for this kind of work.

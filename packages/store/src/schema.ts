@@ -111,6 +111,8 @@ export interface WorkTable {
   started_at: Date | null;
   finished_at: Date | null;
   failure: Json<Failure> | null;
+  /** Of the attempts before this one. */
+  past_failures: ColumnType<readonly Failure[], string | undefined, string>;
   result: Json<WorkResult> | null;
   /** Where the stored log of this attempt ends, in bytes of the builder's own log. */
   log_offset: Generated<number>;

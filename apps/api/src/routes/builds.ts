@@ -24,8 +24,9 @@ const BuildsQuery = z.object({
   state: State.optional(),
   ref: z
     .string()
-    .min(1)
     .max(255)
+    // PostgreSQL takes no NUL, and git's names have no control characters: git-check-ref-format(1).
+    .regex(/^\P{Cc}+$/u, 'use the name of a branch or ref')
     .optional()
     .meta({ description: 'A branch, such as `main`, or a whole name, such as `refs/heads/main`.' }),
   sha: z

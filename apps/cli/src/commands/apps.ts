@@ -105,7 +105,7 @@ function parseChange(change: string): [string, unknown] {
   const key = change.slice(0, at);
   const value = change.slice(at + 1);
   if (key === 'platforms') return [key, value.split(',')];
-  return [key, /^(?:true|false|null|\d+|\{.*\})$/.test(value) ? parseJson(key, value) : value];
+  return [key, /^(?:true|false|null|\d+|\{.*\})$/s.test(value) ? parseJson(key, value) : value];
 }
 
 function parseJson(key: string, value: string): unknown {

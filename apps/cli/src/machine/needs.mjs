@@ -3,8 +3,9 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** `run` is `npm start` and `npm run demo`, `test` is `npm test`, `image` is what our image has.
- * @typedef {'run' | 'test' | 'image'} SetupMode */
+/** `run` is `npm start` and `npm run demo`, `test` is `npm test`, `cluster` is its tests on Kubernetes, `image` is what
+ * our image has.
+ * @typedef {'run' | 'test' | 'cluster' | 'image'} SetupMode */
 
 /** @typedef {object} MachineNeed
  * @property {string} name what people call it
@@ -74,7 +75,7 @@ export const machineNeeds = [
     purpose: 'hold images when no other registry is configured',
     debianPackage: 'docker-registry',
     anyOf: ['docker-registry'],
-    modes: ['run', 'test'],
+    modes: ['run', 'test', 'cluster'],
     service: 'docker-registry',
   },
   {
@@ -97,7 +98,99 @@ export const machineNeeds = [
     purpose: "make the base for the Dockerfile's test",
     debianPackage: 'mmdebstrap',
     anyOf: ['mmdebstrap'],
-    modes: ['test'],
+    modes: ['test', 'cluster'],
+  },
+  {
+    name: 'containerd',
+    purpose: 'run pods',
+    debianPackage: 'containerd',
+    anyOf: ['containerd'],
+    modes: ['cluster'],
+    service: 'containerd',
+  },
+  {
+    name: 'runc',
+    purpose: 'start the containers of pods',
+    debianPackage: 'runc',
+    anyOf: ['runc'],
+    modes: ['cluster'],
+  },
+  {
+    name: 'CNI plugins',
+    purpose: 'connect pods',
+    debianPackage: 'containernetworking-plugins',
+    anyOf: ['/usr/lib/cni/bridge'],
+    modes: ['cluster'],
+  },
+  {
+    name: 'iproute2',
+    purpose: 'connect pods',
+    debianPackage: 'iproute2',
+    anyOf: ['ip'],
+    modes: ['cluster'],
+  },
+  {
+    name: 'iptables',
+    purpose: 'let pods reach Services',
+    debianPackage: 'iptables',
+    anyOf: ['iptables'],
+    modes: ['cluster'],
+  },
+  {
+    name: 'OpenSSL',
+    purpose: 'make certificates of a cluster',
+    debianPackage: 'openssl',
+    anyOf: ['openssl'],
+    modes: ['cluster'],
+  },
+  {
+    name: 'mount',
+    purpose: 'clean up after pods',
+    debianPackage: 'mount',
+    anyOf: ['umount'],
+    modes: ['cluster'],
+  },
+  {
+    name: 'flock',
+    purpose: 'start one cluster at a time',
+    debianPackage: 'util-linux',
+    anyOf: ['flock'],
+    modes: ['cluster'],
+  },
+  {
+    name: 'QEMU',
+    purpose: 'run the arm64 node',
+    debianPackage: 'qemu-system-arm',
+    anyOf: ['qemu-system-aarch64'],
+    modes: ['cluster'],
+  },
+  {
+    name: 'qemu-img',
+    purpose: "make the arm64 node's disk",
+    debianPackage: 'qemu-utils',
+    anyOf: ['qemu-img'],
+    modes: ['cluster'],
+  },
+  {
+    name: 'mke2fs',
+    purpose: "make the arm64 node's disk",
+    debianPackage: 'e2fsprogs',
+    anyOf: ['mke2fs'],
+    modes: ['cluster'],
+  },
+  {
+    name: 'depmod',
+    purpose: "list the arm64 node's modules",
+    debianPackage: 'kmod',
+    anyOf: ['depmod'],
+    modes: ['cluster'],
+  },
+  {
+    name: 'cpio',
+    purpose: 'start the arm64 node',
+    debianPackage: 'cpio',
+    anyOf: ['cpio'],
+    modes: ['cluster'],
   },
 ];
 
@@ -106,6 +199,19 @@ export const machineNeeds = [
  * @param {{ isRoot: boolean }} user */
 export function needsOf(mode, { isRoot }) {
   return machineNeeds.filter((need) => need.modes.includes(mode) && !(need.withoutRoot && isRoot));
+}
+
+/** What no package of this machine gives a cluster for tests, in sentences: only root may start its nodes, and Go builds
+ * Kubernetes.
+ * @param {{ isRoot: boolean, searchPath: string }} machine */
+export function whyNoCluster({ isRoot, searchPath }) {
+  const go = { name: 'Go', purpose: '', debianPackage: 'golang', anyOf: ['go'], modes: [] };
+  return [
+    ...(isRoot ? [] : ['only root may start its nodes: run the tests as root']),
+    ...(findNeed(go, { searchPath })
+      ? []
+      : ['Go builds Kubernetes: install Go 1.26 or newer from https://go.dev/dl']),
+  ];
 }
 
 /** What a plain user's PATH on Debian lacks. */

@@ -4,19 +4,29 @@ import type { AddressInfo } from 'node:net';
 import {
   explainKanikoLog,
   kanikoContainer,
+  kanikoOptionRefusal,
   kanikoRefusal,
+  literalWords,
   parseKanikoConfig,
   readableKanikoLog,
+  type KanikoConfig,
 } from '@hephy/backends';
 import { createKubernetesDriver, createKubeClient, loadKubeConfig } from '@hephy/drivers';
-import type { Driver, KubernetesDriverOptions } from '@hephy/drivers';
+import type { Driver, Isolation, KubernetesDriverOptions } from '@hephy/drivers';
 import { createSourceListener, sourceUrl, type SourceStore } from '@hephy/source';
 import { createSourceGrants, type SourceGrants } from '@hephy/store';
 import type { Connections } from './connect.ts';
 import { UserError } from '../client/contexts.ts';
-import { plainRegistries, builderAuth } from './builder-auth.ts';
+import {
+  builderCredentials,
+  builderIsolation,
+  builderUser,
+  plainRegistries,
+} from './builder-auth.ts';
+import { refuseOptions } from './refuse-options.ts';
 
 const sweepGrantsEveryMs = 600_000;
+const builderDisk = '20Gi';
 
 /** Builders as KubeJobs in a cluster, whose pods fetch their sources from this process. */
 export async function openKubernetesDriver(
@@ -38,46 +48,79 @@ export async function openKubernetesDriver(
     random: Math.random,
     wait,
   });
+  const isolation = builderIsolation(connections);
+  const config = kanikoConfig(connections, isolation);
   const driver = createKubernetesDriver({
     client,
-    ...kanikoBackend(connections),
-    job: {
-      sourceImage: kubernetes.image ?? '',
-      resources: {
-        requests: { cpu: '250m', memory: '256Mi' },
-        limits: { memory: kubernetes.builderMemory },
-      },
-      tolerations: kubernetes.tolerations,
-      imagePullSecrets: [],
-      serviceAccountName: undefined,
-      credentialsDirectory: '/kaniko/.docker',
+    ...kanikoBackend(config),
+    job: jobOptions(connections, isolation),
+    credentials: () => {
+      const user = builderUser(connections);
+      const credentials = builderCredentials(connections, { isolation, user });
+      return Promise.resolve({ ok: true, credentials });
     },
-    credentials: builderAuth(connections),
     grantSource: async (source, until) =>
       sourceUrl(sourcesUrl, await grants.grantSource({ source, until })),
     onError,
   });
   shutdown.add('kubernetes', () => driver.close());
-  return driver;
+  return refuseOptions(driver, (options) => kanikoOptionRefusal(options, config));
 }
 
-function kanikoBackend(
-  connections: Connections,
-): Pick<
-  KubernetesDriverOptions,
-  'containerFor' | 'platformRefusal' | 'explainLog' | 'readableLog'
-> {
+function jobOptions(
+  { settings: { kubernetes }, places }: Connections,
+  isolation: Isolation,
+): KubernetesDriverOptions['job'] {
+  return {
+    ownImage: kubernetes.image ?? '',
+    resources: {
+      requests: { cpu: '250m', memory: '256Mi', 'ephemeral-storage': '256Mi' },
+      limits: { memory: kubernetes.builderMemory, 'ephemeral-storage': builderDisk },
+    },
+    tolerations: kubernetes.tolerations,
+    imagePullSecrets: [],
+    serviceAccountName: undefined,
+    isolation,
+    plainHttp: places.plainHttp ?? false,
+    authorities: kubernetes.certificates ?? undefined,
+    credentialsDirectory: '/kaniko/.docker',
+  };
+}
+
+function kanikoConfig(connections: Connections, isolation: Isolation): KanikoConfig {
   const { kubernetes, baseMirrors } = connections.settings;
   const parsed = parseKanikoConfig({
     image: kubernetes.kanikoImage ?? '',
     version: kubernetes.kanikoVersion,
     mirrors: baseMirrors.map((mirror) => ({ ...mirror, insecure: false })),
     plainRegistries: plainRegistries(connections),
+    isolated: isolation === 'split',
+    http1: kubernetes.kanikoHttp1,
+    ...known({
+      lingerSeconds: kubernetes.kanikoLingerSeconds,
+      cacheRepository: kubernetes.cacheRepository,
+      cacheClaim: kubernetes.cacheClaim,
+      authorities: kubernetes.certificates,
+    }),
   });
   if (!parsed.ok) throw new UserError(parsed.problems.join('; '));
-  const { config } = parsed;
+  return parsed.config;
+}
+
+/** Without what is not set. */
+function known<T extends object>(values: T): { [Key in keyof T]?: NonNullable<T[Key]> } {
+  const set = Object.entries(values).filter(([, value]) => value !== null);
+  return Object.fromEntries(set) as { [Key in keyof T]?: NonNullable<T[Key]> };
+}
+
+function kanikoBackend(
+  config: KanikoConfig,
+): Pick<
+  KubernetesDriverOptions,
+  'containerFor' | 'platformRefusal' | 'explainLog' | 'readableLog'
+> {
   return {
-    containerFor: (input) => kanikoContainer(input, config),
+    containerFor: (input) => literalWords(kanikoContainer(input, config)),
     platformRefusal: (platform) => kanikoRefusal(platform, config),
     explainLog: explainKanikoLog,
     readableLog: readableKanikoLog,

@@ -1,11 +1,12 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { buildahCommands, renderRegistriesConf } from '@hephy/backends';
+import { buildahCommands, buildahOptionRefusal, renderRegistriesConf } from '@hephy/backends';
 import { createLocalDriver, findContainment, machinePlatformOf } from '@hephy/drivers';
 import type { Driver } from '@hephy/drivers';
 import type { SourceStore } from '@hephy/source';
 import { dataPath, type Connections } from './connect.ts';
 import { plainRegistries, builderAuth } from './builder-auth.ts';
+import { refuseOptions } from './refuse-options.ts';
 
 const maxLogBytes = 50 * 1024 ** 2;
 const maxCacheBytes = 10 * 1024 ** 3;
@@ -18,7 +19,7 @@ export async function openLocalDriver(
   const files = await writeBuilderFiles(connections);
   await warnIfUncontained(connections, path);
   const plain = plainRegistries(connections);
-  return createLocalDriver({
+  const driver = createLocalDriver({
     directory: dataPath(connections, 'builders'),
     sources,
     commandsFor: (input) => buildahCommands(input, { ...files, plainRegistries: plain }),
@@ -30,6 +31,7 @@ export async function openLocalDriver(
     maxCacheBytes,
     newId: connections.newId,
   });
+  return refuseOptions(driver, buildahOptionRefusal);
 }
 
 async function warnIfUncontained(connections: Connections, path: string): Promise<void> {

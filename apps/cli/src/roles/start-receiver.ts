@@ -1,15 +1,15 @@
 import type { AddressInfo } from 'node:net';
 import { zeroSha } from '@hephy/git';
 import { createReceiver } from '@hephy/receiver';
-import { createDirectorySourceStore } from '@hephy/source';
 import { hashToken, type UnmovedRef } from '@hephy/store';
 import { dataPath, type Connections } from './connect.ts';
 import { createHealthListener } from './health-listener.ts';
+import { openSources } from './open-sources.ts';
 
 /** Takes pushes; the one role with the repositories. Answers where it listens. */
 export async function startReceiver(connections: Connections, path: string): Promise<string> {
   const { settings, places, shutdown, apps, users, pushes, queries, now } = connections;
-  const source = createDirectorySourceStore({ directory: dataPath(connections, 'sources') });
+  const source = await openSources(connections);
   const receiver = await createReceiver({
     ...connections,
     directory: dataPath(connections, 'git'),

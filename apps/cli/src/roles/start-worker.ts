@@ -1,13 +1,14 @@
-import { createDirectorySourceStore } from '@hephy/source';
 import { createWorker } from '@hephy/worker';
-import { dataPath, type Connections } from './connect.ts';
+import type { Connections } from './connect.ts';
 import { openKubernetesDriver } from './open-kubernetes-driver.ts';
 import { openLocalDriver } from './open-local-driver.ts';
+import { openSources } from './open-sources.ts';
+import { preflightChecks } from './preflight-checks.ts';
 
 /** Decides and builds. Needs the stores, the sources, and a machine that can build, or a cluster. */
 export async function startWorker(connections: Connections, path: string): Promise<void> {
   const { settings, shutdown, newRedis } = connections;
-  const sources = createDirectorySourceStore({ directory: dataPath(connections, 'sources') });
+  const sources = await openSources(connections);
   const driver =
     settings.driver === 'local'
       ? await openLocalDriver(connections, { sources, path })
@@ -15,6 +16,7 @@ export async function startWorker(connections: Connections, path: string): Promi
   const worker = createWorker({
     ...connections,
     driver,
+    checks: preflightChecks(connections, sources),
     sources,
     listLiveSources: () => connections.queries.listLiveSources(),
     connection: newRedis('worker'),

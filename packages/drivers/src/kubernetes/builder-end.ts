@@ -5,9 +5,18 @@ import { isCanceled, type BuilderView } from './builder-view.ts';
 import type { ExplainLog } from './container.ts';
 import type { KubeClient } from './kube-client.ts';
 import { KubeFailure } from './kube-failure.ts';
-import { buildContainer, cancelPatch } from './kube-job.ts';
-import { EventFacts, isOver, KubeJobFacts, newestPod, PodFacts } from './pod-facts.ts';
-import { outcomeOf } from './pod-failure.ts';
+import { cancelPatch } from './kube-job.ts';
+import {
+  containersOf,
+  EventFacts,
+  isOver,
+  KubeJobFacts,
+  newestPod,
+  PodFacts,
+} from './pod-facts.ts';
+import { withNode } from './next-attempt.ts';
+import { outcomeOf, type Outcome } from './pod-failure.ts';
+import { buildContainer } from './pod-spec.ts';
 import { stuckOf } from './pod-stuck.ts';
 
 export interface EndDeps {
@@ -32,10 +41,11 @@ export function lookForEnd(name: string, { client, explainLog: explain }: EndDep
     if (outcome.ended) {
       // The two watches keep no order: the pod of a KubeJob that has ended may be on its way to us.
       const pods = await listPods(name, { client, signal });
-      const certain = outcomeOf({ ...view, pods, explain, logTail });
+      const told = pods.length === 0 ? endOfGonePod(view, explain, logTail) : undefined;
+      const certain = told ?? outcomeOf({ ...view, pods, explain, logTail });
       return certain.ended ? { found: certain.result } : { againMs: cancelLookMs };
     }
-    if (logTail === undefined && hasExited(view)) {
+    if (logTail === undefined && hasFailed(view)) {
       logTail = await readTail(view, { client, signal });
       const explained = outcomeOf({ ...view, explain, logTail });
       if (explained.ended) return { found: explained.result };
@@ -44,7 +54,7 @@ export function lookForEnd(name: string, { client, explainLog: explain }: EndDep
       if (view.pods.every(isOver)) return { found: failed(failureOf('BuilderLost')) };
       return { againMs: cancelLookMs };
     }
-    const nowMs = client.timing.now().getTime();
+    const nowMs = client.clusterNow().getTime();
     const stuck = stuckOf({ ...view, nowMs });
     if (!stuck) return { againMs: lookAgainMs };
     if (stuck.waitMs > 0) return { againMs: stuck.waitMs };
@@ -56,23 +66,36 @@ export function lookForEnd(name: string, { client, explainLog: explain }: EndDep
       parse: (value) => KubeJobFacts.parse(value),
       signal,
     });
-    return { found: failed(explained.failure) };
+    return { found: failed(withNode(explained.failure, newestPod(view))) };
   };
 }
 
 /** Whether it will not run any more, or will not start by itself: its log will not grow. */
 export function isSilent(view: BuilderView, { client, explainLog: explain }: EndDeps): boolean {
   if (isCanceled(view) || outcomeOf({ ...view, explain, logTail: '' }).ended) return true;
-  return stuckOf({ ...view, nowMs: client.timing.now().getTime() })?.waitMs === 0;
+  return stuckOf({ ...view, nowMs: client.clusterNow().getTime() })?.waitMs === 0;
+}
+
+/** As it was when it was deleted: it may have said more than its KubeJob does. */
+function endOfGonePod(
+  { job, gonePod }: BuilderView,
+  explain: ExplainLog,
+  logTail = '',
+): Outcome | undefined {
+  if (!gonePod) return undefined;
+  const last = outcomeOf({ job, pods: [gonePod], explain, logTail });
+  return last.ended ? last : undefined;
 }
 
 function failed(failure: Failure): BuilderResult {
   return { ok: false, failure };
 }
 
-function hasExited(view: BuilderView): boolean {
-  const statuses = newestPod(view)?.status?.containerStatuses ?? [];
-  return statuses.some(({ name, state }) => name === buildContainer && state?.terminated);
+/** Whether the log may say why. */
+function hasFailed(view: BuilderView): boolean {
+  const pod = newestPod(view);
+  const build = pod && containersOf(pod).find(({ name }) => name === buildContainer);
+  return (build?.state?.terminated?.exitCode ?? 0) !== 0;
 }
 
 interface Asking {

@@ -1,12 +1,14 @@
 /** What the cluster shows of one builder: its KubeJob and pods, as the shared watches keep them. */
 import type { KubeClient } from './kube-client.ts';
 import { canceledAnnotation, managedBy } from './kube-job.ts';
-import { KubeJobFacts, newestPod, PodFacts } from './pod-facts.ts';
+import { containersOf, KubeJobFacts, newestPod, PodFacts } from './pod-facts.ts';
 import { watchObjects } from './watch-objects.ts';
 
 export interface BuilderView {
   readonly job: KubeJobFacts | undefined;
   readonly pods: readonly PodFacts[];
+  /** The last of its pods that was deleted, as it was then: why, and how it had ended, is told nowhere else. */
+  readonly gonePod?: PodFacts | undefined;
 }
 
 export interface BuilderViews {
@@ -27,26 +29,13 @@ export interface BuilderViews {
   close(): void;
 }
 
-export function watchBuilders({
-  client,
-  onError,
-}: {
-  client: KubeClient;
-  onError: (error: unknown) => void;
-}): BuilderViews {
-  const common = { client, labelSelector: managedBy, onError };
-  const jobs = watchObjects({
-    ...common,
-    path: client.path('jobs'),
-    parse: (value) => KubeJobFacts.parse(value),
-  });
-  const pods = watchObjects({
-    ...common,
-    path: client.path('pods'),
-    parse: (value) => PodFacts.parse(value),
-    ownerOf: ({ metadata }) => metadata.labels?.['batch.kubernetes.io/job-name'],
-  });
-  const of = (name: string): BuilderView => ({ job: jobs.get(name), pods: pods.ownedBy(name) });
+interface Watched {
+  readonly client: KubeClient;
+  readonly onError: (error: unknown) => void;
+}
+
+export function watchBuilders(watched: Watched): BuilderViews {
+  const { jobs, pods, of } = watchBoth(watched);
   const ready = Promise.all([jobs.ready, pods.ready]).then(() => undefined);
   // Whoever asks hears of it; nobody has to.
   ready.catch(() => undefined);
@@ -77,7 +66,7 @@ export function watchBuilders({
         try {
           const seen = await look(of(name));
           if ('found' in seen) return seen.found;
-          const time = client.timing.wait(seen.againMs, either).catch(() => undefined);
+          const time = watched.client.timing.wait(seen.againMs, either).catch(() => undefined);
           await Promise.race([change, time]);
         } finally {
           looked.abort();
@@ -89,6 +78,38 @@ export function watchBuilders({
       pods.close();
     },
   };
+}
+
+/** What is kept of a pod that is gone goes with its KubeJob. */
+function watchBoth({ client, onError }: Watched) {
+  const common = { client, labelSelector: managedBy, onError };
+  const gonePods = new Map<string, PodFacts>();
+  const jobs = watchObjects({
+    ...common,
+    path: client.path('jobs'),
+    parse: (value) => KubeJobFacts.parse(value),
+    onGone: ({ metadata }) => gonePods.delete(metadata.name),
+  });
+  const pods = watchObjects({
+    ...common,
+    path: client.path('pods'),
+    parse: (value) => PodFacts.parse(value),
+    ownerOf: kubeJobOf,
+    onGone: (pod) => {
+      const owner = kubeJobOf(pod);
+      if (owner !== undefined && jobs.get(owner)) gonePods.set(owner, pod);
+    },
+  });
+  const of = (name: string): BuilderView => ({
+    job: jobs.get(name),
+    pods: pods.ownedBy(name),
+    gonePod: gonePods.get(name),
+  });
+  return { jobs, pods, of };
+}
+
+function kubeJobOf({ metadata }: PodFacts): string | undefined {
+  return metadata.labels?.['batch.kubernetes.io/job-name'];
 }
 
 export function isCanceled({ job }: BuilderView): boolean {
@@ -104,10 +125,9 @@ export function stateOf(
   view: BuilderView,
   container: string,
 ): 'waiting' | 'running' | 'ended' | undefined {
-  const status = newestPod(view)?.status;
-  if (!newestPod(view)) return undefined;
-  const statuses = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
-  const state = statuses.find(({ name }) => name === container)?.state;
+  const pod = newestPod(view);
+  if (!pod) return undefined;
+  const state = containersOf(pod).find(({ name }) => name === container)?.state;
   if (state?.terminated) return 'ended';
   return state?.running ? 'running' : 'waiting';
 }

@@ -4,6 +4,7 @@
  */
 import type { KubeConfig } from '@kubernetes/client-node';
 import { z } from 'zod';
+import { createClusterClock } from './cluster-clock.ts';
 import { connectTo } from './kube-connection.ts';
 import { failureOfEvent, KubeFailure, notUnderstood, parseJson } from './kube-failure.ts';
 import { call, defaultKubeLimits, stream, type KubeLimits, type Requests } from './kube-request.ts';
@@ -34,6 +35,8 @@ export interface KubeEvent {
 /** Every method throws a `KubeFailure`, or the signal's reason. */
 export interface KubeClient {
   readonly timing: Timing;
+  /** By the API server's clock, whatever ours says. */
+  readonly clusterNow: () => Date;
   /** Of a resource in the client's namespace, or of the cluster's nodes. */
   path(resource: KubeResource, name?: string, subresource?: 'log'): string;
   /** Undefined: there is none. */
@@ -79,10 +82,12 @@ export function createKubeClient(options: KubeClientOptions): KubeClient {
   const requests: Requests = {
     connection: connectTo(options.kubeConfig),
     timing: { now, random, wait },
+    clock: createClusterClock(now),
     limits: { ...defaultKubeLimits, ...options.limits },
   };
   return {
     timing: requests.timing,
+    clusterNow: () => requests.clock.now(),
     path: (resource, name, subresource) =>
       [collectionOf(resource, namespace), name && encodeURIComponent(name), subresource]
         .filter((part) => part !== undefined)

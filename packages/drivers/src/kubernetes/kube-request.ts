@@ -1,5 +1,6 @@
 /** One request to the API server: what is sent, how long it may take, what its answer is. */
 import { request, type Dispatcher } from 'undici';
+import type { ClusterClock } from './cluster-clock.ts';
 import type { KubeConnection } from './kube-connection.ts';
 import { failureOfAnswer, failureOfConnection, notUnderstood, parseJson } from './kube-failure.ts';
 import { withRetries, type RetryLimits, type Timing } from './kube-retry.ts';
@@ -33,6 +34,7 @@ export const defaultKubeLimits: KubeLimits = {
 export interface Requests {
   readonly connection: KubeConnection;
   readonly timing: Timing;
+  readonly clock: ClusterClock;
   readonly limits: KubeLimits;
 }
 
@@ -63,7 +65,7 @@ export function call(sent: Call, requests: Requests): Promise<Answer> {
 
 async function exchange(
   { method, path, query = {}, body, signal, also = [] }: Call,
-  { connection, timing, limits }: Requests,
+  { connection, timing, clock, limits }: Requests,
 ): Promise<Answer> {
   const what = `${method} ${path}`;
   const timeout = AbortSignal.timeout(limits.callTimeoutMs);
@@ -77,6 +79,7 @@ async function exchange(
   }).catch((error: unknown) => {
     throw failureOfConnection(error, what);
   });
+  clock.hear(answer.headers['date']);
   const text = await readText(answer.body, { what, signal, maxBytes: limits.answerBytes });
   const { statusCode: status } = answer;
   if (status >= 200 && status < 300) return { status, value: parseJson(text) };
@@ -148,7 +151,7 @@ export interface Streaming {
 /** The bytes of an answer while they come; one try. */
 export async function stream(
   { path, query, silenceMs = 0, signal }: Streaming,
-  { connection, timing, limits }: Requests,
+  { connection, timing, clock, limits }: Requests,
 ): Promise<AsyncIterable<Buffer>> {
   const what = `GET ${path}`;
   const { headers, streams } = await connection.access();
@@ -163,6 +166,7 @@ export async function stream(
     signal.throwIfAborted();
     throw failureOfConnection(error, what);
   });
+  clock.hear(answer.headers['date']);
   if (answer.statusCode === 200) return bytesOf(answer.body, { what, signal });
   // A stream's silence is not bounded; that of a refusal is.
   const late = setTimeout(() => answer.body.destroy(), limits.callTimeoutMs);

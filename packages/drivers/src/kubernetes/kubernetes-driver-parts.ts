@@ -15,7 +15,8 @@ import type { BuilderSpec, Driver } from '../driver.ts';
 import { makeSpec } from '../local-driver-parts.ts';
 import { createKubeClient } from './kube-client.ts';
 import { loadKubeConfig } from './kube-connection.ts';
-import { createKubernetesDriver } from './kubernetes-driver.ts';
+import { createKubernetesDriver, type KubernetesDriverOptions } from './kubernetes-driver.ts';
+import type { JobOptions } from './pod-spec.ts';
 
 const digest = `sha256:${'a'.repeat(64)}`;
 
@@ -29,13 +30,33 @@ const scripts: Record<Behaviour, string> = {
 
 export interface KubernetesDriverParts extends DriverParts {
   specOf(script: string, changes?: Partial<BuilderSpec>): Promise<BuilderSpec>;
-  openDriver(): Driver & { close(): Promise<void> };
+  openDriver(changes?: DriverChanges): Driver & { close(): Promise<void> };
+  readonly namespace: string;
 }
 
-/** In a namespace of its own. `sourceImage` is our own image, as the cluster pulls it. */
+/** Over what a driver of the parts is otherwise told. */
+export type DriverChanges = Partial<Omit<KubernetesDriverOptions, 'job'>> & {
+  readonly job?: Partial<JobOptions>;
+};
+
+const smallJob: Omit<JobOptions, 'ownImage'> = {
+  resources: {
+    requests: { cpu: '10m', memory: '16Mi', 'ephemeral-storage': '1Mi' },
+    limits: { memory: '256Mi', 'ephemeral-storage': '1Gi' },
+  },
+  tolerations: [],
+  imagePullSecrets: [],
+  serviceAccountName: undefined,
+  isolation: 'together',
+  plainHttp: true,
+  authorities: undefined,
+  credentialsDirectory: '/kaniko/.docker',
+};
+
+/** In a namespace of its own. `ownImage` is our own image, as the cluster pulls it. */
 export async function makeKubernetesDriverParts(
   cluster: Cluster,
-  sourceImage: string,
+  ownImage: string,
 ): Promise<KubernetesDriverParts> {
   const folder = await mkdtemp(path.join(tmpdir(), 'hephy-kube-'));
   const namespace = `drivers-${randomUUID().slice(0, 8)}`;
@@ -44,7 +65,7 @@ export async function makeKubernetesDriverParts(
   const server = await startServer(cluster, sources);
   const drivers: { close(): Promise<void> }[] = [];
   const kubeConfig = await loadKubeConfig(cluster.kubeconfig);
-  const openDriver = (): ReturnType<KubernetesDriverParts['openDriver']> => {
+  const openDriver: KubernetesDriverParts['openDriver'] = (changes) => {
     const driver = createKubernetesDriver({
       client: createKubeClient({
         kubeConfig,
@@ -58,17 +79,11 @@ export async function makeKubernetesDriverParts(
       explainLog: (tail) =>
         tail.includes('push refused') ? { reason: 'RegistryUnavailable' } : undefined,
       readableLog: (lines) => lines,
-      job: {
-        sourceImage,
-        resources: { requests: { cpu: '10m', memory: '16Mi' }, limits: { memory: '256Mi' } },
-        tolerations: [],
-        imagePullSecrets: [],
-        serviceAccountName: undefined,
-        credentialsDirectory: '/kaniko/.docker',
-      },
-      credentials: undefined,
+      credentials: () => Promise.resolve({ ok: true, credentials: {} }),
       grantSource: (source) => server.grantSource(source),
       onError: () => undefined,
+      ...changes,
+      job: { ...smallJob, ownImage, ...changes?.job },
     });
     drivers.push(driver);
     return driver;
@@ -78,6 +93,7 @@ export async function makeKubernetesDriverParts(
   return {
     openDriver,
     specOf,
+    namespace,
     makeSpec: (behaviour) => specOf(scripts[behaviour]),
     withoutSource: (spec) => ({ ...spec, source: { sha256: '0'.repeat(64), sizeBytes: 1 } }),
     countStarts: ({ name }) => Promise.resolve(server.starts.get(name) ?? 0),

@@ -3,8 +3,15 @@
  * shared watches do not tell, but its log; so the API server's work does not grow with the builds that wait.
  */
 import { createHash } from 'node:crypto';
-import { failureOf, HandOver, type SourceRef } from '@hephy/core';
-import type { BuilderResult, BuilderSpec, Driver, LogChunk, PreflightInput } from '../driver.ts';
+import { failureOf, HandOver, type Failure, type SourceRef } from '@hephy/core';
+import type {
+  BuilderResult,
+  BuilderSpec,
+  Driver,
+  LogChunk,
+  PreflightInput,
+  PreflightResult,
+} from '../driver.ts';
 import { isSilent, lookForEnd } from './builder-end.ts';
 import { isCanceled, isUnknown, stateOf, watchBuilders } from './builder-view.ts';
 import type { BuilderViews } from './builder-view.ts';
@@ -15,8 +22,10 @@ import { KubeFailure } from './kube-failure.ts';
 import * as kube from './kube-job.ts';
 import { KubeJobFacts, newestPod } from './pod-facts.ts';
 import { outcomeOf } from './pod-failure.ts';
+import * as pods from './pod-spec.ts';
 import { refusalOf } from './pod-stuck.ts';
-import { checkNodes, Node } from './preflight.ts';
+import { placed } from './placement.ts';
+import { isForeign, preflightNodes } from './preflight-nodes.ts';
 
 export interface KubernetesDriverOptions {
   readonly client: KubeClient;
@@ -26,12 +35,22 @@ export interface KubernetesDriverOptions {
   readonly explainLog: ExplainLog;
   /** Whole lines of the builder's log, as a pusher should see them. */
   readonly readableLog: (lines: string) => string;
-  readonly job: Omit<kube.JobOptions, 'hasCredentials'>;
-  /** What the builder pushes with, as `docker login` stores it; undefined: the registry asks for nothing. */
-  readonly credentials: string | undefined;
+  readonly job: pods.JobOptions;
+  /** Asked for each builder. */
+  readonly credentials: () => Promise<
+    | { readonly ok: true; readonly credentials: BuilderCredentials }
+    | { readonly ok: false; readonly failure: Failure }
+  >;
   /** Answers a URL from which a pod fetches the source, once, until then. */
   readonly grantSource: (source: SourceRef, until: Date) => Promise<string>;
   readonly onError: (error: unknown) => void;
+}
+
+export interface BuilderCredentials {
+  /** For the backend, as `docker login` stores it. With `split` isolation, every step of a Dockerfile can read it. */
+  readonly dockerConfig?: string;
+  /** For what pushes with `split` isolation: `username` and `password`, as JSON. */
+  readonly push?: string;
 }
 
 type StartAnswer = Awaited<ReturnType<Driver['startOrAdopt']>>;
@@ -50,8 +69,8 @@ export function createKubernetesDriver(
     preflight: (input) => preflight(input, options),
     startOrAdopt: (spec) => handingOver(() => startOrAdopt(spec, { views, options })),
     followLog: (name, following) => followLog(name, following, { views, options }),
-    result: (name, { signal }) => resultOf(name, signal, { views, options }),
-    cancel: (name) => cancel(name, { views, options }),
+    result: (name, { signal }) => handingOver(() => resultOf(name, signal, { views, options })),
+    cancel: (name) => handingOver(() => cancel(name, { views, options })),
 
     async cleanUp(name) {
       await client.delete(client.path('jobs', name));
@@ -77,22 +96,15 @@ interface Deps {
 
 async function preflight(
   input: PreflightInput,
-  { client, job, platformRefusal }: KubernetesDriverOptions,
-): Promise<Awaited<ReturnType<Driver['preflight']>>> {
+  options: KubernetesDriverOptions,
+): Promise<PreflightResult> {
   for (const platform of input.platforms) {
-    const detail = platformRefusal(platform);
-    if (detail) return { ok: false, failure: failureOf('PlatformNotNative', { platform, detail }) };
+    const detail = options.platformRefusal(platform);
+    if (detail) {
+      return { ok: false, failure: failureOf('PlatformUnsupported', { platform, detail }) };
+    }
   }
-  try {
-    const { items } = await client.list(client.path('nodes'), (value) => Node.parse(value));
-    return checkNodes(items, { ...input, tolerations: job.tolerations });
-  } catch (error) {
-    if (!(error instanceof KubeFailure)) throw error;
-    return {
-      ok: false,
-      failure: failureOf('ClusterUnavailable', { detail: error.message }),
-    };
-  }
+  return preflightNodes(input, options);
 }
 
 async function startOrAdopt(spec: BuilderSpec, deps: Deps): Promise<StartAnswer> {
@@ -101,22 +113,18 @@ async function startOrAdopt(spec: BuilderSpec, deps: Deps): Promise<StartAnswer>
   await views.ready;
   const { job: known } = views.of(spec.name);
   if (known) return adopt(known, spec, deps);
-  const job = kube.kubeJob(
-    {
-      spec,
-      hash: hashOf(spec),
-      container: options.containerFor({
-        ...spec,
-        contextDirectory: kube.contextDirectory,
-        digestFile: kube.digestFile,
-      }),
-    },
-    { ...options.job, hasCredentials: options.credentials !== undefined },
-  );
+  const credentials = await options.credentials();
+  if (!credentials.ok) return credentials;
+  const values = credentialValues(credentials);
+  const input = { spec, hash: hashOf(spec), secretKeys: Object.keys(values) };
+  const foreign = await isForeign(spec, options);
+  const container = containerOf(spec, foreign, options);
+  const native = kube.kubeJob({ ...input, container }, options.job);
+  const job = placed(native, { ...spec, isForeign: foreign });
   try {
     const made = await client.create(client.path('jobs'), job, { parse: parseJob });
     if (made.created) {
-      await handSecret(spec, made.object, options);
+      await handSecret({ spec, job: made.object, values }, options);
       await untilSeen(views, spec.name, true);
       return { ok: true, adopted: false };
     }
@@ -140,23 +148,53 @@ async function adopt(
     return { ok: false, failure: failureOf('BuilderConflict', { platform }) };
   }
   // Whoever made it may have been killed before it made the Secret, without which the pod waits.
-  const source = stateOf(view, kube.sourceContainer) ?? 'waiting';
-  if (source === 'waiting') await handSecret(spec, job, options);
+  const source = stateOf(view, pods.sourceContainer) ?? 'waiting';
+  if (source === 'waiting') {
+    const credentials = await options.credentials();
+    if (!credentials.ok) return credentials;
+    await handSecret({ spec, job, values: credentialValues(credentials) }, options);
+  }
   return { ok: true, adopted: true };
+}
+
+function containerOf(
+  spec: BuilderSpec,
+  foreignNode: boolean,
+  { containerFor, job }: KubernetesDriverOptions,
+) {
+  const { contextDirectory, digestFile, layoutDirectory } = pods;
+  return containerFor({
+    ...spec,
+    foreignNode,
+    contextDirectory,
+    digestFile,
+    ...(job.isolation === 'split' && { layoutDirectory }),
+  });
+}
+
+function credentialValues({
+  credentials: { dockerConfig, push },
+}: {
+  credentials: BuilderCredentials;
+}): Record<string, string> {
+  return {
+    ...(dockerConfig !== undefined && { [pods.dockerConfigKey]: dockerConfig }),
+    ...(push !== undefined && { [pods.pushCredentialsKey]: push }),
+  };
 }
 
 /** One that is there already holds a grant that is as good. */
 async function handSecret(
-  spec: BuilderSpec,
-  { metadata: { uid } }: KubeJobFacts,
-  { client, credentials, grantSource }: KubernetesDriverOptions,
+  { spec, job, values }: { spec: BuilderSpec; job: KubeJobFacts; values: Record<string, string> },
+  { client, grantSource }: KubernetesDriverOptions,
 ): Promise<void> {
   const until = new Date(client.timing.now().getTime() + kube.startWithinSeconds * 1000);
-  const values = {
-    [kube.sourceUrlKey]: await grantSource(spec.source, until),
-    ...(credentials !== undefined && { [kube.credentialsKey]: credentials }),
-  };
-  const secret = kube.builderSecret({ spec, uid, values });
+  const sourceUrl = await grantSource(spec.source, until);
+  const secret = kube.builderSecret({
+    spec,
+    uid: job.metadata.uid,
+    values: { ...values, [pods.sourceUrlKey]: sourceUrl },
+  });
   await client.create(client.path('secrets'), secret, { parse: parseAny });
 }
 
@@ -182,30 +220,34 @@ async function* followLog(
   { views, options }: Deps,
 ): AsyncGenerator<LogChunk> {
   const { client } = options;
-  const { signal } = following;
   await views.ready;
-  const started = await views.watch(
+  const started = await handingOver(() => untilStarted(name, following.signal, { views, options }));
+  if (!started) return;
+  const chunks = followPodLog({
+    client,
+    podName: started.pod.metadata.name,
+    container: pods.buildContainer,
+    baseTime: started.job.metadata.creationTimestamp ?? '',
+    ...following,
+    state: () => stateOf(views.of(name), pods.buildContainer) ?? 'gone',
+    changed: (ending) => views.changed(name, ending),
+  });
+  for await (const chunk of chunks) yield { ...chunk, text: options.readableLog(chunk.text) };
+}
+
+/** Undefined: it will have no log. */
+function untilStarted(name: string, signal: AbortSignal, { views, options }: Deps) {
+  return views.watch(
     name,
     async (view) => {
       if (isUnknown(view) && !(await isThere(name, options))) return { found: undefined };
-      const state = stateOf(view, kube.buildContainer) ?? 'waiting';
+      const state = stateOf(view, pods.buildContainer) ?? 'waiting';
       const pod = newestPod(view);
       if (state !== 'waiting' && pod && view.job) return { found: { pod, job: view.job } };
       return isSilent(view, options) ? { found: undefined } : { againMs: 1_000 };
     },
     signal,
   );
-  if (!started) return;
-  const chunks = followPodLog({
-    client,
-    podName: started.pod.metadata.name,
-    container: kube.buildContainer,
-    baseTime: started.job.metadata.creationTimestamp ?? '',
-    ...following,
-    state: () => stateOf(views.of(name), kube.buildContainer) ?? 'gone',
-    changed: (ending) => views.changed(name, ending),
-  });
-  for await (const chunk of chunks) yield { ...chunk, text: options.readableLog(chunk.text) };
 }
 
 async function resultOf(
@@ -246,10 +288,15 @@ async function cancel(name: string, { views, options }: Deps): Promise<void> {
   const suspend = (): Promise<unknown> =>
     client.mergePatch(path, kube.cancelPatch, { parse: parseAny });
   if ((await suspend()) !== undefined) return;
-  const made = await client.create(client.path('jobs'), kube.canceledJob(name), {
-    parse: parseAny,
-  });
-  if (!made.created) await suspend();
+  try {
+    const made = await client.create(client.path('jobs'), kube.canceledJob(name), {
+      parse: parseAny,
+    });
+    if (!made.created) await suspend();
+  } catch (error) {
+    // A namespace that takes no KubeJob of ours has none to cancel.
+    if (!(error instanceof KubeFailure) || error.temporary) throw error;
+  }
 }
 
 /** Waits until the watch shows what we wrote: then nobody has to ask the API server about it. */

@@ -124,6 +124,11 @@ function madeAt({ metadata }: PodFacts): string {
   return metadata.creationTimestamp ?? '';
 }
 
+/** In the order in which they run. */
+export function containersOf({ status }: PodFacts): readonly ContainerFacts[] {
+  return [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
+}
+
 /** Whether all of the pod has stopped, and the kubelet has said all that it will say of it. */
 export function isOver(pod: PodFacts): boolean {
   return pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';

@@ -6,6 +6,7 @@ import { outcomeOf } from './pod-failure.ts';
 import { backoffLimit, exited, kubeJob, pod, type RecordedEnd } from './pod-states.ts';
 import { builderEnds, runningStates } from './recorded-builder-ends.ts';
 import { clusterEnds } from './recorded-cluster-ends.ts';
+import { splitEnds } from './recorded-split-ends.ts';
 
 /** A backend that knows two failures. */
 const explain: ExplainLog = (tail) => {
@@ -35,10 +36,13 @@ function tell(recorded: RecordedEnd): string {
   return exitCode === undefined ? reason : `${reason} ${exitCode}`;
 }
 
-test.each([...builderEnds, ...clusterEnds, ...runningStates])('$what ($origin)', (recorded) => {
-  expect(tell(recorded)).toBe(recorded.is);
-  expect(failureOfRecorded(recorded)?.detail ?? '').toContain(recorded.says ?? '');
-});
+test.each([...builderEnds, ...splitEnds, ...clusterEnds, ...runningStates])(
+  '$what ($origin)',
+  (recorded) => {
+    expect(tell(recorded)).toBe(recorded.is);
+    expect(failureOfRecorded(recorded)?.detail ?? '').toContain(recorded.says ?? '');
+  },
+);
 
 test('what a cluster did to a builder is tried again, unless the builder would do it again', () => {
   const failures = clusterEnds
@@ -54,7 +58,7 @@ test("a user's failure is never tried again, but for want of memory", () => {
     .filter(({ logTail }) => logTail === 'step failed')
     .map(failureOfRecorded)
     .filter((failure) => failure !== undefined);
-  const retried = failures.filter(isRetried).map(({ reason }) => reason);
+  const retried = failures.filter((failure) => isRetried(failure)).map(({ reason }) => reason);
   expect(retried).toEqual(['OutOfMemory']);
 });
 

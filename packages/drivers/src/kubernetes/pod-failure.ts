@@ -1,21 +1,29 @@
 /**
  * What the end of a KubeJob means for the build. A KubeJob makes one pod and never a second one (`backoffLimit: 0`, and
- * no rule of its `podFailurePolicy` ignores a failure): the init container `source`, then `build`.
+ * no rule of its `podFailurePolicy` ignores a failure), as pod-spec.ts draws it. Its digest is the last word of its last
+ * container: what an init container says is that of a Dockerfile's steps, too.
  *
  * Four things tell of an end, in no fixed order: the container's exit, the pod's phase, the pod's disappearance, and the
  * KubeJob's conditions. The kubelet reports an exit at once, and only when all of the pod is torn down its phase,
  * together with what it did to the pod (`Evicted`, `DisruptionTarget`). So exit 0 is believed at once; another code when
  * the log explains it, or the phase has come. Source: kubernetes 1.34, pkg/kubelet/status/status_manager.go.
  */
-import { failureOf, type Failure } from '@hephy/core';
+import { failureOf, type Failure, type Reason } from '@hephy/core';
 import { readLastWords } from '@hephy/source';
 import { readResult } from '../builder-result.ts';
 import type { BuilderResult } from '../driver.ts';
 import type { ExplainLog } from './container.ts';
-import { buildContainer, sourceContainer } from './kube-job.ts';
+import { withNode } from './next-attempt.ts';
 import { disruptionOf } from './pod-disruption.ts';
-import { conditionOf, isOver, newestPod } from './pod-facts.ts';
-import type { ConditionFacts, KubeJobFacts, PodFacts, TerminatedFacts } from './pod-facts.ts';
+import { conditionOf, containersOf, isOver, newestPod } from './pod-facts.ts';
+import type {
+  ConditionFacts,
+  ContainerFacts,
+  KubeJobFacts,
+  PodFacts,
+  TerminatedFacts,
+} from './pod-facts.ts';
+import { buildContainer, pushContainer, sourceContainer } from './pod-spec.ts';
 
 export interface EndInput {
   /** Undefined once it has been deleted. */
@@ -42,24 +50,27 @@ export function outcomeOf(input: EndInput): Outcome {
 }
 
 function resultOfPod(pod: PodFacts, input: EndInput): BuilderResult | undefined {
-  const exits = exitsOf(pod);
-  const done = exits.find(({ name, exitCode }) => name === buildContainer && exitCode === 0);
+  const last = exitsOf(pod.status?.containerStatuses ?? []);
+  const done = last.find(({ name, exitCode }) => pushers.has(name) && exitCode === 0);
   if (done) return readResult({ exit: 'done', digest: done.message, platform: undefined });
   // A cluster may add containers of its own to a pod.
-  const failed = exits.filter(({ exitCode }) => exitCode !== 0);
-  const exit = failed.find(({ name }) => name === buildContainer) ?? failed[0];
+  const failed = exitsOf(containersOf(pod)).filter(({ exitCode }) => exitCode !== 0);
+  const exit = failed.find(({ name }) => pushers.has(name)) ?? failed[0];
   const failure =
     disruptionOf(pod, exit !== undefined) ??
     lateness(pod, input.job) ??
     (exit ? failureOfExit(exit, pod, input) : failureWithoutExit(pod));
-  return failure && { ok: false, failure };
+  return failure && { ok: false, failure: withNode(failure, pod) };
 }
 
 type Exit = TerminatedFacts & { readonly name: string };
 
-function exitsOf({ status }: PodFacts): readonly Exit[] {
-  return [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])].flatMap(
-    ({ name, state }) => (state?.terminated ? [{ name, ...state.terminated }] : []),
+/** One of them pushes: `build` by itself, or `push` what `build` left. */
+const pushers = new Set([buildContainer, pushContainer]);
+
+function exitsOf(containers: readonly ContainerFacts[]): readonly Exit[] {
+  return containers.flatMap(({ name, state }) =>
+    state?.terminated ? [{ name, ...state.terminated }] : [],
   );
 }
 
@@ -73,9 +84,7 @@ function failureOfExit(exit: Exit, pod: PodFacts, input: EndInput): Failure | un
   // The runtime says this of a container in which any process was killed for memory, whatever its exit code.
   if (exit.reason === 'OOMKilled') {
     const detail = `the container ${exit.name} went over its memory limit`;
-    return failureOf(exit.name === sourceContainer ? 'SourceUnavailable' : 'OutOfMemory', {
-      detail,
-    });
+    return failureOf(ownTrouble.get(exit.name) ?? 'OutOfMemory', { detail });
   }
   const explained = explainedFailure(exit, input);
   const isRead = exit.name !== buildContainer || input.logTail !== undefined;
@@ -99,6 +108,12 @@ function explainedFailure(exit: Exit, { logTail, explain }: EndInput): Failure |
   });
 }
 
+/** Of our own containers, when they end without words. */
+const ownTrouble: ReadonlyMap<string, Reason> = new Map([
+  [sourceContainer, 'SourceUnavailable'],
+  [pushContainer, 'BuilderLost'],
+]);
+
 /** What runc says of a program that no further try can run. */
 const unusableProgram = /no such file or directory|executable file not found|exec format error/;
 
@@ -112,9 +127,8 @@ function unexplainedFailure({ name, exitCode, reason, message }: Exit): Failure 
     const isUnusable = unusableProgram.test(message ?? '');
     return failureOf(isUnusable ? 'BuilderMissing' : 'BuilderNotStarted', detail);
   }
-  if (name === sourceContainer) {
-    return readLastWords(message ?? '') ?? failureOf('SourceUnavailable', { exitCode, ...detail });
-  }
+  const trouble = ownTrouble.get(name);
+  if (trouble) return readLastWords(message ?? '') ?? failureOf(trouble, { exitCode, ...detail });
   return killed.has(exitCode)
     ? failureOf('BuilderLost', { detail: 'it was killed, and its log does not say why' })
     : failureOf('BuildFailed', { exitCode });

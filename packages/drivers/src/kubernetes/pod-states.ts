@@ -87,6 +87,8 @@ export interface PodState extends Words {
   readonly phase?: string;
   readonly source?: object;
   readonly build?: object;
+  /** Where it is said, `build` comes before it, and this is what pushes. */
+  readonly push?: object;
   readonly conditions?: readonly object[];
   /** Seconds after it was made: when its deletion was asked for. */
   readonly deletedAfter?: number;
@@ -96,7 +98,8 @@ export interface PodState extends Words {
 
 export function pod(state: PodState) {
   const { phase = 'Failed', source = exited(0), build, conditions = stoppedConditions } = state;
-  const { deletedAfter, owner = jobUid, nodeName = 'arm-1', reason, message } = state;
+  const { deletedAfter, owner = jobUid, nodeName = 'arm-1', reason, message, push } = state;
+  const inits = build && push ? [container('build', build)] : [];
   return {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -124,8 +127,8 @@ export function pod(state: PodState) {
       ...(reason !== undefined && { reason }),
       ...(message !== undefined && { message }),
       ...(build && {
-        initContainerStatuses: [container('source', source)],
-        containerStatuses: [container('build', build)],
+        initContainerStatuses: [container('source', source), ...inits],
+        containerStatuses: [push ? container('push', push) : container('build', build)],
       }),
     },
   };

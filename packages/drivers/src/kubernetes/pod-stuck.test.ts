@@ -73,6 +73,19 @@ const waits: readonly RecordedWait[] = [
     is: ['ImagePullFailed', 'not found', 'imageRefusal', 5],
   },
   {
+    what: 'an image that does not exist, of a builder that another container pushes for',
+    origin: pulling,
+    pods: [
+      pod({
+        phase: 'Pending',
+        build: waiting('ErrImagePull', `${unpack} ${image}: not found`),
+        push: initializing,
+        conditions: [scheduled],
+      }),
+    ],
+    is: ['ImagePullFailed', 'not found', 'imageRefusal', 58],
+  },
+  {
     what: 'an image without the platform',
     origin: 'FoundationDB/fdb-kubernetes-operator#2294',
     pods: [

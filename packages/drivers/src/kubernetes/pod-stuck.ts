@@ -4,11 +4,12 @@
  * whoever looks gives up at the same moment.
  */
 import { failureOf, type Failure } from '@hephy/core';
-import { conditionOf, isOver, newestPod, silentNodeOf } from './pod-facts.ts';
+import { conditionOf, containersOf, isOver, newestPod, silentNodeOf } from './pod-facts.ts';
+import { nodePatienceMs } from './placement.ts';
 import type { ContainerFacts, EventFacts, KubeJobFacts, PodFacts } from './pod-facts.ts';
 
 export const patienceMs = {
-  /** For the scheduler to find a node, or an autoscaler to bring one. */
+  /** For the scheduler to find a node, or an autoscaler to bring one; an app may ask for less, or for more. */
   node: 600_000,
   /** For a namespace's quota to have room. */
   quota: 600_000,
@@ -59,7 +60,8 @@ export function stuckOf(input: StuckInput, patience: Patience = patienceMs): Stu
   const hold = pod ? holdOfPod(pod, events) : holdOfKubeJob(input.job, events);
   if (!hold) return undefined;
   const heldMs = input.nowMs - Date.parse(hold.since ?? '');
-  const leftMs = patience[hold.for] - Math.max(0, Number.isNaN(heldMs) ? 0 : heldMs);
+  const asked = hold.for === 'node' ? nodePatienceMs(input.job) : undefined;
+  const leftMs = (asked ?? patience[hold.for]) - Math.max(0, Number.isNaN(heldMs) ? 0 : heldMs);
   return { failure: hold.failure, waitMs: Math.max(0, leftMs) };
 }
 
@@ -84,16 +86,16 @@ function holdOfPod(pod: PodFacts, events: readonly EventFacts[]): Hold | undefin
     const failure = failureOf('NodeLost', { detail: `${node} does not answer` });
     return { for: 'silentNode', since: silent.lastTransitionTime, failure };
   }
-  const inits = pod.status?.initContainerStatuses ?? [];
-  const mains = pod.status?.containerStatuses ?? [];
-  const next = [...inits, ...mains].find(({ state }) => state?.terminated?.exitCode !== 0);
+  const containers = containersOf(pod);
+  const next = containers.find(({ state }) => state?.terminated?.exitCode !== 0);
   if (!next) {
     const failure = failureOf('NodeLost', { detail: `${node} does not take the pod up` });
-    const isIdle = inits.length + mains.length === 0;
+    const isIdle = containers.length === 0;
     return isIdle ? { for: 'idleNode', since: scheduled.lastTransitionTime, failure } : undefined;
   }
-  const initialized = conditionOf(pod, 'Initialized', 'True');
-  const since = (initialized ?? scheduled).lastTransitionTime;
+  const initialized = conditionOf(pod, 'Initialized', 'True')?.lastTransitionTime;
+  const before = containers[containers.indexOf(next) - 1]?.state?.terminated?.finishedAt;
+  const since = initialized ?? before ?? scheduled.lastTransitionTime;
   const hold = holdOfContainer(next, eventOf(events, pod.metadata.uid, podTroubles));
   return hold && { ...hold, since };
 }

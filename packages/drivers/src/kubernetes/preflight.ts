@@ -1,10 +1,10 @@
 /** Whether the cluster has a node for each platform, from the list of its nodes alone. */
-import { failureOf } from '@hephy/core';
+import { failureOf, formatDuration, type Failure } from '@hephy/core';
 import { z } from 'zod';
 import type { PreflightInput, PreflightResult } from '../driver.ts';
-import type { Toleration } from './kube-job.ts';
+import type { Toleration } from './pod-spec.ts';
 
-const Taint = z.looseObject({
+const Taint = z.object({
   key: z.string(),
   value: z.string().optional(),
   effect: z.string(),
@@ -12,17 +12,17 @@ const Taint = z.looseObject({
 type Taint = z.infer<typeof Taint>;
 
 /** Of a v1 Node what decides whether a pod may go there. */
-export const Node = z.looseObject({
-  metadata: z.looseObject({
+export const Node = z.object({
+  metadata: z.object({
     name: z.string(),
     labels: z.record(z.string(), z.string()).optional(),
   }),
-  spec: z.looseObject({
+  spec: z.object({
     unschedulable: z.boolean().optional(),
     taints: z.array(Taint).optional(),
   }),
-  status: z.looseObject({
-    conditions: z.array(z.looseObject({ type: z.string(), status: z.string() })).optional(),
+  status: z.object({
+    conditions: z.array(z.object({ type: z.string(), status: z.string() })).optional(),
   }),
 });
 export type Node = z.infer<typeof Node>;
@@ -30,26 +30,66 @@ export type Node = z.infer<typeof Node>;
 /** Of several platforms without a node, the first is told. */
 export function checkNodes(
   nodes: readonly Node[],
-  { platforms, tolerations }: PreflightInput & { readonly tolerations: readonly Toleration[] },
+  input: PreflightInput & { readonly tolerations: readonly Toleration[] },
 ): PreflightResult {
+  const { platforms, requireNativeNodes, waitForNodesMs, tolerations } = input;
+  const warnings: string[] = [];
   for (const platform of platforms) {
-    const native = nodes.filter((node) => isOf(node, platform));
-    if (native.length === 0) {
-      return { ok: false, failure: failureOf('PlatformNotNative', { platform }) };
-    }
-    const obstacles = native.map((node) => obstacleOf(node, tolerations));
-    if (obstacles.every((obstacle) => obstacle !== undefined)) {
-      const detail = native.map(({ metadata }, i) => `${metadata.name} ${obstacles[i]}`).join('; ');
-      return { ok: false, failure: failureOf('NodesUnavailable', { platform, detail }) };
+    const failure = nativeTrouble(nodes, { platform, tolerations });
+    if (!failure) continue;
+    const now = `no ready node takes ${platform} now (${failure.detail})`;
+    if (waitForNodesMs !== undefined) {
+      warnings.push(`${now}; its build waits up to ${formatDuration(waitForNodesMs)} for one`);
+    } else if (!requireNativeNodes && hasForeignNode(nodes, { platform, tolerations })) {
+      warnings.push(`${now}; on another one RUN steps fail, COPY-only Dockerfiles work`);
+    } else {
+      return { ok: false, failure };
     }
   }
-  return { ok: true, warnings: [] };
+  return { ok: true, warnings };
+}
+
+interface Wanted {
+  readonly platform: string;
+  readonly tolerations: readonly Toleration[];
+}
+
+/** Why no node of the platform's own takes a pod now; undefined when one does. */
+export function nativeTrouble(
+  nodes: readonly Node[],
+  { platform, tolerations }: Wanted,
+): Failure | undefined {
+  const native = nodes.filter((node) => platformOf(node) === familyOf(platform));
+  if (native.length === 0) {
+    const others = [...new Set(nodes.map(platformOf))].toSorted().join(', ');
+    const detail = nodes.length === 0 ? 'the cluster has no nodes' : `its nodes are ${others}`;
+    return failureOf('PlatformNotNative', { platform, detail });
+  }
+  const obstacles = native.map((node) => obstacleOf(node, tolerations));
+  if (obstacles.includes(undefined)) return undefined;
+  const told = native
+    .slice(0, mostTold)
+    .map(({ metadata }, at) => `${metadata.name} ${obstacles[at]}`);
+  const rest = native.length > mostTold ? [`and ${native.length - mostTold} more`] : [];
+  return failureOf('NodesUnavailable', { platform, detail: [...told, ...rest].join('; ') });
+}
+
+const mostTold = 5;
+
+function hasForeignNode(nodes: readonly Node[], { platform, tolerations }: Wanted): boolean {
+  const os = platform.split('/', 1)[0];
+  return nodes.some(
+    (node) => platformOf(node).split('/', 1)[0] === os && !obstacleOf(node, tolerations),
+  );
+}
+
+function platformOf({ metadata: { labels = {} } }: Node): string {
+  return `${labels['kubernetes.io/os']}/${labels['kubernetes.io/arch']}`;
 }
 
 /** A node says nothing of a variant: `linux/arm/v7` goes to any that says `arm`. */
-function isOf({ metadata: { labels = {} } }: Node, platform: string): boolean {
-  const [os, architecture] = platform.split('/');
-  return labels['kubernetes.io/os'] === os && labels['kubernetes.io/arch'] === architecture;
+function familyOf(platform: string): string {
+  return platform.split('/').slice(0, 2).join('/');
 }
 
 function obstacleOf(
@@ -62,9 +102,9 @@ function obstacleOf(
   if (!isReady) return 'is not ready';
   if (spec.unschedulable) return 'is cordoned';
   const taint = spec.taints?.find(
-    ({ effect, ...rest }) =>
-      effect !== 'PreferNoSchedule' &&
-      !tolerations.some((toleration) => tolerates(toleration, { effect, ...rest })),
+    (one) =>
+      one.effect !== 'PreferNoSchedule' &&
+      !tolerations.some((toleration) => tolerates(toleration, one)),
   );
   return taint && `has the taint ${taint.key}${taint.value ? `=${taint.value}` : ''}`;
 }

@@ -26,10 +26,12 @@ let client: KubeClient;
 let watch: WatchedObjects<Thing> | undefined;
 let errors: unknown[] = [];
 let waits: number[] = [];
+let gone: Thing[] = [];
 // A server of its own for each test: what the watch before asked last may still be on its way.
 beforeEach(async () => {
   errors = [];
   waits = [];
+  gone = [];
   api = await startKubeApi();
   client = createKubeClient({
     kubeConfig: api.kubeConfig,
@@ -57,6 +59,7 @@ function open(...turns: Turn[]): WatchedObjects<Thing> {
     labelSelector: 'x=y',
     parse: (value) => Thing.parse(value),
     ownerOf: ({ owner }) => owner,
+    onGone: (thing) => gone.push(thing),
     onError: (error) => errors.push(error),
   });
   return watch;
@@ -95,6 +98,17 @@ test('what is listed is there when it is ready, and events change it', async () 
   expect(things.all().map(({ metadata }) => metadata.name)).toEqual(['a-1', 'b-1']);
   expect(things.get('a-1')).toEqual({ metadata: { name: 'a-1' }, owner: 'a', size: 5 });
   expect(asked().slice(0, 2)).toEqual(['list', '10']);
+});
+
+test('what goes is told as it was at last, whether it is seen to go or has gone meanwhile', async () => {
+  const events = [event('DELETED', thing('a-2', 13, 7)), expired];
+  const before = list(10, thing('a-1', 3, 1), thing('a-2', 4), thing('b-1', 5));
+  open(before, stream(events), list(20, thing('b-1', 5)), quiet);
+  await until('both', () => gone.length === 2);
+  expect(gone.map(({ metadata: { name }, size }) => ({ name, size }))).toEqual([
+    { name: 'a-2', size: 7 },
+    { name: 'a-1', size: 1 },
+  ]);
 });
 
 test('a watch goes on from the last version: of an event, or of a bookmark', async () => {

@@ -16,6 +16,8 @@ export interface WatchOptions<T> {
   readonly parse: Parse<T>;
   /** Under which name an object is waited for; by itself, its own. A KubeJob's pods are waited for under the KubeJob's. */
   readonly ownerOf?: (object: T) => string | undefined;
+  /** Told of each object that is there no more, as it was at last. */
+  readonly onGone?: (object: T) => void;
   readonly onError: (error: unknown) => void;
 }
 
@@ -127,7 +129,7 @@ async function listAll<T>(watching: Watching<T>): Promise<string> {
     signal,
   });
   const listed = new Map(items.flatMap((item) => (item ? [[item.name, item] as const] : [])));
-  for (const name of store.names()) if (!listed.has(name)) store.delete(name);
+  for (const name of store.names()) if (!listed.has(name)) remove(name, store.get(name), watching);
   for (const entry of listed.values()) store.set(entry);
   return resourceVersion;
 }
@@ -137,9 +139,14 @@ function applyEvent<T>({ type, object }: KubeEvent, watching: Watching<T>): stri
   if (type === 'BOOKMARK') return Bookmark.parse(object).metadata.resourceVersion;
   const entry = read(object, watching);
   if (!entry) return undefined;
-  if (type === 'DELETED') watching.store.delete(entry.name);
+  if (type === 'DELETED') remove(entry.name, entry.object, watching);
   else watching.store.set(entry);
   return entry.version;
+}
+
+function remove<T>(name: string, last: T | undefined, { store, onGone }: Watching<T>): void {
+  if (last !== undefined) onGone?.(last);
+  store.delete(name);
 }
 
 const Bookmark = z.object({ metadata: z.object({ resourceVersion: z.string() }) });

@@ -108,7 +108,8 @@ function itChangesWork(ground: () => Ground): void {
     await change(id, { addWork: [preflightWork, platformWork, publicationWork, deliveryWork] });
     const { work } = await read(id);
     const life = { buildId: id, state: 'pending', attempt: 1, notBefore: null, leaseUntil: null };
-    const rest = { startedAt: null, finishedAt: null, failure: null, result: null };
+    const ended = { finishedAt: null, failure: null, pastFailures: [], result: null };
+    const rest = { startedAt: null, ...ended };
     const deliveryId = expect.any(String);
     expect(work).toEqual([
       { ...life, ...rest, ...preflightWork },
@@ -120,7 +121,7 @@ function itChangesWork(ground: () => Ground): void {
     expect(last?.kind === 'delivery' && last.deliveryId > before).toBe(true);
   });
 
-  it('makes failed work pending again as the next attempt, without traces of the last one', async () => {
+  it('makes failed work pending again as the next attempt, which knows why those before it failed', async () => {
     const { records, seedRunning, change, read, events } = ground();
     const key = await seedRunning(platformWork);
     const failure = { reason: 'BuilderLost' } as const;
@@ -130,9 +131,19 @@ function itChangesWork(ground: () => Ground): void {
     expect((await read(key.buildId)).work).toMatchObject([
       { state: 'pending', attempt: 2, notBefore: at(5000), leaseUntil: null, startedAt: null },
     ]);
-    expect((await read(key.buildId)).work).toMatchObject([{ finishedAt: null, failure: null }]);
+    expect((await read(key.buildId)).work).toMatchObject([
+      { finishedAt: null, failure: null, pastFailures: [failure] },
+    ]);
     const told = { type: 'work.retried', what: platformWork.name, attempt: 2, failure };
     expect((await events(key.buildId)).at(-1)).toEqual(told);
+    const lease = { owner, until: at(9000) };
+    await records.claimWork({ key, attempt: 2, lease, at: at(5000) });
+    const next = { state: 'failed', failure: { reason: 'NodeLost' } } as const;
+    await records.finishWork({ key, owner, outcome: next, at: at(6000) });
+    await change(key.buildId, { retryWork: [{ key, notBefore: at(7000) }] }, 6500);
+    expect((await read(key.buildId)).work).toMatchObject([
+      { attempt: 3, pastFailures: [failure, next.failure] },
+    ]);
   });
 
   it('cancels work that is pending and leaves running work alone', async () => {

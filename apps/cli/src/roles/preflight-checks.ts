@@ -1,0 +1,59 @@
+import { isIP } from 'node:net';
+import { buildahDialect, kanikoDialect } from '@hephy/backends';
+import { machinePlatformOf } from '@hephy/drivers';
+import { createRegistryClient, type Reach, type RegistryClient } from '@hephy/registry';
+import { createUrlGuard } from '@hephy/release';
+import type { SourceStore } from '@hephy/source';
+import {
+  createAskRegistries,
+  createBaseImageCheck,
+  createPushRightCheck,
+  type PreflightCheck,
+} from '@hephy/worker';
+import { builderUser, registryHost } from './builder-auth.ts';
+import type { Connections } from './connect.ts';
+
+/** What is the same wherever builders run: what they push to, and what they begin with. */
+export function preflightChecks(
+  connections: Pick<Connections, 'settings' | 'places'>,
+  sources: Pick<SourceStore, 'open'>,
+): PreflightCheck[] {
+  const { settings, places } = connections;
+  const mirrors = settings.baseMirrors.map((mirror) => ({ ...mirror, insecure: false }));
+  const own = registryHost(places.registry);
+  const reach = reachOf(mirrors.map(({ to }) => registryHost(to)));
+  // A second try would come too late.
+  const limits = { attempts: 1 };
+  const connectToOwn = (): RegistryClient =>
+    createRegistryClient({
+      registry: own,
+      limits,
+      credentials: () => Promise.resolve(builderUser(connections)),
+      ...(places.plainHttp !== undefined && { plainHttp: places.plainHttp }),
+    });
+  const connect = (registry: string): RegistryClient =>
+    registry === own ? connectToOwn() : createRegistryClient({ registry, limits, reach });
+  const dialect =
+    settings.driver === 'local' ? buildahDialect(machinePlatformOf(process.arch)) : kanikoDialect;
+  return [
+    // The embedded registry has no accounts.
+    ...(settings.registry === undefined ? [] : [createPushRightCheck(connectToOwn)]),
+    createBaseImageCheck({ sources, dialect, ask: createAskRegistries({ mirrors, connect }) }),
+  ];
+}
+
+/** A Dockerfile names whom we call: that is no way to what only we can reach. */
+function reachOf(registries: readonly string[]): Reach {
+  const allowPrivate = registries.flatMap((host) => URL.parse(`https://${host}`)?.hostname ?? []);
+  const guard = createUrlGuard({ allowPrivate: allowPrivate.map(withoutBrackets) });
+  return async (host) => {
+    const verdict = await guard(`https://${isIP(host) === 6 ? `[${host}]` : host}`);
+    if (verdict.ok) return verdict.target.addresses;
+    if (verdict.temporary) throw new Error(verdict.why);
+    throw new Error(`${host} is not public, and no registry of this service`);
+  };
+}
+
+function withoutBrackets(host: string): string {
+  return host.replaceAll(/^\[|\]$/g, '');
+}

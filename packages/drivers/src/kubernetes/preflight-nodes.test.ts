@@ -1,0 +1,92 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import {
+  hang,
+  json,
+  refuse,
+  startKubeApi,
+  type KubeApi,
+  type Turn,
+} from '../../../../test/parts/kube-api.ts';
+import { makeSpec } from '../local-driver-parts.ts';
+import { createKubeClient, type KubeClient } from './kube-client.ts';
+import { isForeign, preflightNodes } from './preflight-nodes.ts';
+
+let api: KubeApi;
+let client: KubeClient;
+beforeEach(async () => {
+  api = await startKubeApi();
+  client = createKubeClient({
+    kubeConfig: api.kubeConfig,
+    namespace: 'builds',
+    now: () => new Date(),
+    random: () => 0,
+    wait: (ms, signal) => delay(ms, undefined, { signal }),
+  });
+});
+afterEach(async () => {
+  await client.close();
+  await api.stop();
+});
+
+const job = { tolerations: [] };
+const input = { platforms: ['linux/arm64'], requireNativeNodes: true };
+const nodes = (...architectures: string[]): Turn =>
+  json({
+    metadata: { resourceVersion: '1' },
+    items: architectures.map((arch) => ({
+      metadata: { name: arch, labels: { 'kubernetes.io/os': 'linux', 'kubernetes.io/arch': arch } },
+      spec: {},
+      status: { conditions: [{ type: 'Ready', status: 'True' }] },
+    })),
+  });
+
+test('one list of the nodes tells', async () => {
+  api.script(nodes('amd64', 'arm64'));
+  expect(await preflightNodes(input, { client, job })).toEqual({ ok: true, warnings: [] });
+  expect(api.requests.map(({ method, path }) => `${method} ${path}`)).toEqual([
+    'GET /api/v1/nodes',
+  ]);
+});
+
+test('an API server that stumbles is asked again in time', async () => {
+  api.script(refuse(500, 'InternalError'), nodes('arm64'));
+  expect(await preflightNodes(input, { client, job })).toMatchObject({ ok: true });
+});
+
+test('one that is silent is a failure in time', async () => {
+  api.script(hang);
+  expect(await preflightNodes(input, { client, job })).toEqual({
+    ok: false,
+    failure: {
+      reason: 'ClusterUnavailable',
+      detail: 'its nodes were not listed within 1.5 s',
+    },
+  });
+});
+
+test('one that forbids it is a failure with its words', async () => {
+  api.script(refuse(403, 'Forbidden', { message: 'nodes is forbidden' }));
+  expect(await preflightNodes(input, { client, job })).toMatchObject({
+    failure: {
+      reason: 'ClusterUnavailable',
+      detail: expect.stringContaining('nodes is forbidden') as string,
+    },
+  });
+});
+
+test.each([
+  ['goes to one of its own where there is one', ['amd64', 'arm64'], false],
+  ['goes to another where there is none', ['amd64'], true],
+])('a builder that may go anywhere %s', async (_, architectures, foreign) => {
+  api.script(nodes(...architectures));
+  const source = { sha256: '0'.repeat(64), sizeBytes: 1 };
+  const spec = makeSpec(source, { platform: 'linux/arm64', anyNode: true });
+  expect(await isForeign(spec, { client, job })).toBe(foreign);
+});
+
+test('a builder that may not is not asked about', async () => {
+  const source = { sha256: '0'.repeat(64), sizeBytes: 1 };
+  expect(await isForeign(makeSpec(source), { client, job })).toBe(false);
+  expect(api.requests).toEqual([]);
+});
