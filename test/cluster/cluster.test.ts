@@ -11,23 +11,17 @@ import type { ApiClient } from './api-client.ts';
 import { addFakeNodes, fakeNodeTaint, removeFakeNodes } from './fake-nodes.ts';
 import { runKanikoJob } from './kaniko-job.ts';
 import { layoutOf, type NodeArchitecture } from './layout.ts';
-import { missingForCluster } from './needs.ts';
 import { linkNames } from './network.ts';
 import { isReady, NodeList } from './node-list.ts';
 import { makeNamespace, runJob } from './run-job.ts';
 import { startCluster } from './start-cluster.ts';
 import type { Cluster } from './start-cluster.ts';
 
-const missing = missingForCluster({ arm64: true });
-const isLeftOut = missing.length > 0 && process.env['CI'] !== 'true';
-if (isLeftOut)
-  process.stderr.write(`the tests on Kubernetes are left out: ${missing.join('; ')}\n`);
-
 /** Kubernetes is built from its sources where the cache has none: half an hour, once. */
 const coldMs = 60 * 60_000;
 const jobMs = 300_000;
 
-describe.skipIf(isLeftOut)('the cluster that tests share', () => {
+describe('the cluster that tests share', () => {
   let cluster: Cluster;
   let namespace: string;
 
@@ -108,7 +102,7 @@ describe.skipIf(isLeftOut)('the cluster that tests share', () => {
   });
 });
 
-describe.skipIf(isLeftOut)('a cluster of its own', () => {
+describe('a cluster of its own', () => {
   const number = 89;
   const options = { arm64: false, number };
 

@@ -24,8 +24,39 @@ export async function pushOurImage({ registry }: Cluster): Promise<string> {
   return reference;
 }
 
-export async function startHephyOn(cluster: Cluster): Promise<HephyOnCluster> {
+export async function startHephyOn(
+  cluster: Cluster,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<HephyOnCluster> {
   const image = await pushOurImage(cluster);
+  const builds = await makeBuildsNamespace(cluster);
+  const hephy = await startHephy({
+    environment: {
+      ...kubernetesSettings(cluster, builds),
+      HEPHY_IMAGE: image,
+      HEPHY_BUILDER_MEMORY: '1Gi',
+      ...environment,
+    },
+  });
+  return {
+    ...hephy,
+    namespace: builds.namespace,
+    async close() {
+      await hephy.close();
+      await builds.remove();
+    },
+  };
+}
+
+export interface BuildsNamespace {
+  readonly namespace: string;
+  /** The worker's. */
+  readonly kubeconfig: string;
+  remove(): Promise<void>;
+}
+
+/** Where builds run, as `deploy/builds.yaml` makes it. */
+export async function makeBuildsNamespace(cluster: Cluster): Promise<BuildsNamespace> {
   const namespace = `hephy-builds-${randomUUID().slice(0, 8)}`;
   const folder = await mkdtemp(join(tmpdir(), 'hephy-on-cluster-'));
   const applied = join(folder, 'builds.yaml');
@@ -37,27 +68,29 @@ export async function startHephyOn(cluster: Cluster): Promise<HephyOnCluster> {
   await kubectlFor('apply', '--filename', applied);
   const kubeconfig = join(folder, 'kubeconfig');
   await writeFile(kubeconfig, await workersKubeconfig(cluster, namespace), { mode: 0o600 });
-  const hephy = await startHephy({
-    environment: {
-      HEPHY_DRIVER: 'kubernetes',
-      HEPHY_KUBECONFIG: kubeconfig,
-      HEPHY_NAMESPACE: namespace,
-      HEPHY_REGISTRY: cluster.registry,
-      HEPHY_REGISTRY_PLAIN_HTTP: 'true',
-      HEPHY_IMAGE: image,
-      HEPHY_KANIKO_IMAGE: cluster.images.kaniko,
-      HEPHY_LISTEN_SOURCES: `${cluster.registry.split(':')[0]}:0`,
-      HEPHY_BUILDER_MEMORY: '1Gi',
-    },
-  });
   return {
-    ...hephy,
     namespace,
-    async close() {
-      await hephy.close();
+    kubeconfig,
+    async remove() {
       await kubectlFor('delete', '--wait=false', '--filename', applied);
       await rm(folder, { recursive: true, force: true });
     },
+  };
+}
+
+/** What a worker needs to build there. Its own image is for the caller to say. */
+export function kubernetesSettings(
+  { registry, images }: Cluster,
+  { namespace, kubeconfig }: BuildsNamespace,
+): Record<string, string> {
+  return {
+    HEPHY_DRIVER: 'kubernetes',
+    HEPHY_KUBECONFIG: kubeconfig,
+    HEPHY_NAMESPACE: namespace,
+    HEPHY_REGISTRY: registry,
+    HEPHY_REGISTRY_PLAIN_HTTP: 'true',
+    HEPHY_KANIKO_IMAGE: images.kaniko,
+    HEPHY_LISTEN_SOURCES: `${registry.split(':')[0]}:0`,
   };
 }
 

@@ -53,6 +53,8 @@ export interface Cluster {
   readonly server: string;
   /** PEM, the administrator's. */
   readonly credentials: { readonly ca: string; readonly certificate: string; readonly key: string };
+  /** PEM, the API server's: for what stands before it, at 127.0.0.1. */
+  readonly serverCredentials: { readonly certificate: string; readonly key: string };
   /** `address:port`, plain http, for nodes, pods and this machine alike. */
   readonly registry: string;
   readonly images: ClusterImages;
@@ -81,7 +83,7 @@ const expectedProcesses = [...controlPlane, 'docker-registry', 'containerd', 'ku
 
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const { arm64, number = sharedCluster, log = () => {} } = options;
-  const missing = missingForCluster({ arm64 });
+  const missing = missingForCluster();
   if (missing.length > 0) throw new Error(`no cluster here: ${missing.join('; ')}`);
   const layout = layoutOf(number);
   return withLock(lockFile(layout), async () => {
@@ -196,6 +198,10 @@ async function describe(
       ca: await read('ca.crt'),
       certificate: await read('admin.crt'),
       key: await read('admin.key'),
+    },
+    serverCredentials: {
+      certificate: await read('kube-apiserver.crt'),
+      key: await read('kube-apiserver.key'),
     },
     registry: layout.registry,
     images: imagesOf(layout),
