@@ -47,11 +47,12 @@ export async function makeApp(
   return tree;
 }
 
-/** Of the app, KubeJobs, pods and Secrets that are there now. */
-export async function objectsOf({ cluster, hephy }: Place, app: string): Promise<string[]> {
+/** KubeJobs, pods and Secrets of builders that are there now: of one app, or of all. */
+export async function objectsOf({ cluster, hephy }: Place, app?: string): Promise<string[]> {
   const { namespace } = hephy;
   const lists = ['/apis/batch/v1/*/jobs', '/api/v1/*/pods', '/api/v1/*/secrets'];
-  const selector = `labelSelector=${encodeURIComponent(`hephy-builder/app=${app}`)}`;
+  const label = `hephy-builder/app${app === undefined ? '' : `=${app}`}`;
+  const selector = `labelSelector=${encodeURIComponent(label)}`;
   const found = await Promise.all(
     lists.map(async (list) => {
       const path = list.replace('*', `namespaces/${namespace}`);

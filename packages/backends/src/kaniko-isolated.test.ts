@@ -2,6 +2,7 @@
 import { BuildOptions } from '@hephy/core';
 import { expect, test } from 'vitest';
 import { kanikoOptionRefusal, parseKanikoConfig } from './kaniko-config.ts';
+import { explainKanikoLog } from './kaniko-log.ts';
 import { kanikoContainer } from './kaniko.ts';
 
 const settings = { image: 'r.example/kaniko:v1.27.5', version: '1.27.5', isolated: true };
@@ -55,4 +56,14 @@ test("an app's own cache is refused with the next step", () => {
     /no right to push.*set cacheRepository to null$/,
   );
   expect(kanikoOptionRefusal(BuildOptions.parse({}), config)).toBeUndefined();
+});
+
+test.each([
+  ['mkdir /kaniko/layout/blobs: not a directory', 'LayoutInvalid'],
+  ['open /kaniko/layout/blobs/sha256/ab: permission denied', 'LayoutInvalid'],
+  ['write /kaniko/layout/blobs/sha256/ab: no space left on device', 'DiskFull'],
+  ['Get "https://r.example/v2/base/blobs/sha256:ab": dial tcp: i/o timeout', 'RegistryUnavailable'],
+])('an image that it could not leave, for %s, is %s', (cause, reason) => {
+  const log = `error pushing image: appending image: ${cause}\n`;
+  expect(explainKanikoLog(log)).toMatchObject({ reason });
 });

@@ -21,10 +21,16 @@ export function explainKanikoLog(tail: string): Explained | undefined {
     : explainBuild(message, text.slice(0, end.index));
 }
 
+/** Writing the image to a folder, for another container to push. */
+const leaving = /^(?:writing empty layout|appending image): /;
+
 function explainPush(message: string): Explained {
   const text = message.replace(/^failed to push to destination \S+: /, '');
   if (noSpace.test(text)) return failureOf('DiskFull', { detail: text });
-  return registryFailure(text, troubleIn(text) ?? 'unreachable', whenPushing);
+  const trouble = troubleIn(text);
+  // The layers of the base come from their registry even then.
+  if (!trouble && leaving.test(text)) return failureOf('LayoutInvalid', { detail: text });
+  return registryFailure(text, trouble ?? 'unreachable', whenPushing);
 }
 
 function explainBuild(message: string, before: string): Explained {

@@ -108,6 +108,11 @@ describe('a Dockerfile that tampers with the image that is taken over', () => {
   test.each([
     ['with a foreign file', 'echo x > /kaniko/layout/foreign', 'foreign is not of the image'],
     [
+      'with a file where its own are to be',
+      'echo x > /kaniko/layout/blobs',
+      'appending image: mkdir /kaniko/layout/blobs: not a directory',
+    ],
+    [
       'with a link to where the password is',
       'mkdir -p /kaniko/layout/blobs/sha256 && ln -s /hephy/credentials/push.json /kaniko/layout/blobs/sha256/aa',
       'blobs/sha256/aa is not of the image',
@@ -143,6 +148,16 @@ test.each(['together', 'split'] as const)(
     expect(await pushed(built)).toBeUndefined();
   },
 );
+
+test('a registry that refuses who pushes is the reason, whatever the steps print', async () => {
+  const built = await parts.build({
+    dockerfile: lines('RUN echo "error building image: error building stage: "'),
+    isolation: 'split',
+    pushAs: { ...registryLogin, password: 'another' },
+  });
+  expect(built.result).toMatchObject({ ok: false, failure: { reason: 'RegistryUnauthorized' } });
+  expect(JSON.stringify(built.result)).not.toContain('another');
+});
 
 test('a builder has the identity that it was given, and no way into the cluster', async () => {
   const { cluster, namespace } = parts;

@@ -24,6 +24,8 @@ export interface BuildToRun {
   readonly job?: Partial<JobOptions>;
   /** Whether what the Dockerfile is built from may be read from the registry, as another user than who pushes. */
   readonly mayPull?: boolean;
+  /** Who pushes with `split`; by default, who may. */
+  readonly pushAs?: typeof registryLogin;
 }
 
 export interface Built {
@@ -117,10 +119,11 @@ function kanikoBackend(
   };
 }
 
-function credentialsOf({ isolation, mayPull }: BuildToRun, registry: string) {
+function credentialsOf(build: BuildToRun, registry: string) {
+  const { isolation, mayPull, pushAs = registryLogin } = build;
   if (isolation === 'together') return { dockerConfig: dockerConfig(registry, registryLogin) };
   return {
-    push: JSON.stringify(registryLogin),
+    push: JSON.stringify(pushAs),
     ...(mayPull && { dockerConfig: dockerConfig(registry, otherLogin) }),
   };
 }
