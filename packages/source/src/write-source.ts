@@ -28,7 +28,7 @@ export async function writeSource(
   return { sha256: hash.digest('hex'), sizeBytes };
 }
 
-const batchBytes = 256 * 1024;
+const batchBytes = 1024 ** 2;
 
 /**
  * The same bytes in larger pieces: git hands out little at a time, and each write is a trip to another thread and back.
