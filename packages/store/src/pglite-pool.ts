@@ -34,7 +34,11 @@ export async function poolOfPglite(
     },
     async end() {
       await line.enter();
-      await pglite.close();
+      try {
+        if (!pglite.closed) await pglite.close();
+      } finally {
+        line.leave();
+      }
     },
   };
 }
