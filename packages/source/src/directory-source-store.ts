@@ -90,7 +90,7 @@ async function moveInto(target: string, temporary: string): Promise<void> {
 
 function openChecked(file: string, source: SourceRef): Readable {
   const checked = checkedStream(source);
-  const bytes = createReadStream(file, { highWaterMark: 256 * 1024 });
+  const bytes = createReadStream(file);
   bytes.once('error', (cause) => {
     checked.destroy(new SourceDamaged(`source ${source.sha256} cannot be read`, { cause }));
   });
