@@ -73,7 +73,7 @@ export function lookForEnd(name: string, { client, explainLog: explain }: EndDep
 /** Whether it will not run any more, or will not start by itself: its log will not grow. */
 export function isSilent(view: BuilderView, { client, explainLog: explain }: EndDeps): boolean {
   if (isCanceled(view) || outcomeOf({ ...view, explain, logTail: '' }).ended) return true;
-  return stuckOf({ ...view, nowMs: client.clusterNow().getTime() })?.waitMs === 0;
+  return stuckOf({ ...view, nowMs: client.clusterNow().getTime(), events: [] })?.waitMs === 0;
 }
 
 /** As it was when it was deleted: it may have said more than its KubeJob does. */

@@ -23,7 +23,7 @@ import * as kube from './kube-job.ts';
 import { KubeJobFacts, newestPod } from './pod-facts.ts';
 import { outcomeOf } from './pod-failure.ts';
 import * as pods from './pod-spec.ts';
-import { refusalOf } from './pod-stuck.ts';
+import { refusalOf } from './refusal.ts';
 import { placed } from './placement.ts';
 import { isForeign, preflightNodes } from './preflight-nodes.ts';
 

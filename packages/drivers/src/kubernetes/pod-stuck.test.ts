@@ -17,7 +17,7 @@ import {
   scheduled,
   waiting,
 } from './pod-states.ts';
-import { patienceMs, refusalOf, stuckOf, type Patience } from './pod-stuck.ts';
+import { patienceMs, stuckOf, type Patience } from './pod-stuck.ts';
 
 interface RecordedWait {
   readonly what: string;
@@ -371,26 +371,9 @@ test('a clock that is behind takes no more than the patience', () => {
   expect(stuckAt(recorded, -3_600)).toMatchObject({ waitMs: patienceMs.node });
 });
 
-test.each([
-  ['exceeded quota: builds, requested: count/jobs.batch=1, used: 5, limited: 5', 'QuotaExceeded'],
-  [
-    'pods "b-1" is forbidden: failed quota: builds: must specify limits.memory for: source',
-    'AdmissionRefused',
-  ],
-  [
-    'pods "b-1" is forbidden: maximum memory usage per Container is 1Gi, but limit is 4Gi',
-    'AdmissionRefused',
-  ],
-  [
-    'pods "b-1" is forbidden: error looking up service account builds/kaniko: serviceaccount "kaniko" not found',
-    'AdmissionRefused',
-  ],
-  [
-    'jobs.batch "b-1" is forbidden: unable to create new content in namespace builds because it is being terminated',
-    'AdmissionRefused',
-  ],
-  ['admission webhook "validate.kyverno.svc-fail" denied the request: no', 'AdmissionRefused'],
-  ['etcdserver: request timed out', 'ClusterUnavailable'],
-])('a refusal is told from its words: %s', (words, reason) => {
-  expect(refusalOf(words)).toMatchObject({ reason, detail: words });
+test('whether a rule refuses the pod is asked for as soon as that would count', () => {
+  const job = KubeJobFacts.parse(kubeJob({}));
+  const wait = { job, pods: [], nowMs: madeAtMs };
+  expect(stuckOf(wait)).toMatchObject({ waitMs: patienceMs.admission });
+  expect(stuckOf({ ...wait, events: [] })).toMatchObject({ waitMs: patienceMs.pod });
 });

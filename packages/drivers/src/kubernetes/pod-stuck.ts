@@ -6,6 +6,7 @@
 import { failureOf, type Failure } from '@hephy/core';
 import { conditionOf, containersOf, isOver, newestPod, silentNodeOf } from './pod-facts.ts';
 import { nodePatienceMs } from './placement.ts';
+import { refusalOf } from './refusal.ts';
 import type { ContainerFacts, EventFacts, KubeJobFacts, PodFacts } from './pod-facts.ts';
 
 export const patienceMs = {
@@ -56,8 +57,7 @@ export interface Stuck {
 /** Undefined: it is not waiting, or for nothing that needs patience. */
 export function stuckOf(input: StuckInput, patience: Patience = patienceMs): Stuck | undefined {
   const pod = newestPod(input);
-  const events = input.events ?? [];
-  const hold = pod ? holdOfPod(pod, events) : holdOfKubeJob(input.job, events);
+  const hold = pod ? holdOfPod(pod, input.events ?? []) : holdOfKubeJob(input);
   if (!hold) return undefined;
   const heldMs = input.nowMs - Date.parse(hold.since ?? '');
   const asked = hold.for === 'node' ? nodePatienceMs(input.job) : undefined;
@@ -144,34 +144,21 @@ function holdOfContainer(
   return { for: trouble ? 'containerError' : 'container', failure };
 }
 
-function holdOfKubeJob(
-  job: KubeJobFacts | undefined,
-  events: readonly EventFacts[],
-): Hold | undefined {
+function holdOfKubeJob({ job, events }: StuckInput): Hold | undefined {
   if (!job || conditionOf(job, 'Suspended', 'True')) return undefined;
   const { active = 0, failed = 0, succeeded = 0 } = job.status ?? {};
   if (active + failed + succeeded > 0) return undefined;
   const since = job.metadata.creationTimestamp;
-  const refusal = eventOf(events, job.metadata.uid, ['FailedCreate'])?.message;
+  const refusal = eventOf(events ?? [], job.metadata.uid, ['FailedCreate'])?.message;
   if (refusal === undefined) {
     const detail = 'no pod is made for its KubeJob; is the Job controller at work?';
-    return { for: 'pod', since, failure: failureOf('ClusterUnavailable', { detail }) };
+    const failure = failureOf('ClusterUnavailable', { detail });
+    // Events are asked for once patience is over; a refusal is known no sooner.
+    return { for: events ? 'pod' : 'admission', since, failure };
   }
   const failure = refusalOf(refusal);
   if (failure.reason === 'QuotaExceeded') return { for: 'quota', since, failure };
   return { for: failure.reason === 'AdmissionRefused' ? 'admission' : 'pod', since, failure };
-}
-
-/**
- * Why the API server refused an object of ours, from its words: those of a 403 or 422, or of a `FailedCreate` event.
- * Source: kubernetes 1.34, admission plugins ResourceQuota, LimitRanger, PodSecurity, ServiceAccount, webhooks.
- */
-export function refusalOf(words: string): Failure {
-  const detail = words.replace(/^Error creating: /, '');
-  if (/exceeded quota:/.test(words)) return failureOf('QuotaExceeded', { detail });
-  return /failed calling webhook|Internal error occurred|etcdserver|timed? ?out/i.test(words)
-    ? failureOf('ClusterUnavailable', { detail })
-    : failureOf('AdmissionRefused', { detail });
 }
 
 /** The last of those that tell of a trouble of that object. */
