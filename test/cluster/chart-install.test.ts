@@ -136,7 +136,7 @@ test('a builder that somebody deletes is made again, and again where its next na
   const pushed = await pushing.result;
   expect(pushed.stderr).toContain('builder of that name was made from another specification');
   expect(pushed).toMatchObject({ exitCode: 0 });
-  await release.shell(`kubectl delete job --namespace hephy-builds ${theirs}`);
+  await release.shell(`kubectl delete job --namespace hephy-builds --ignore-not-found ${theirs}`);
 });
 
 test('an upgrade keeps repositories and secrets; an image that cannot be is named in the push', async () => {
@@ -183,10 +183,11 @@ test('the worker was never refused, has used each of its rights, and nobody else
 
 test('helm uninstall leaves nothing', async () => {
   await release.shell('helm uninstall hephy --namespace hephy --wait --timeout 5m');
+  // What other tests have applied from deploy/ is of the same instance, and not Helm's.
   const left = await release.shell(
     `kubectl api-resources --verbs=list --output name | grep -v '^events' | paste -sd, \
        | xargs -I KINDS kubectl get KINDS --all-namespaces --ignore-not-found --output name \
-         --selector app.kubernetes.io/instance=hephy`,
+         --selector app.kubernetes.io/instance=hephy,app.kubernetes.io/managed-by=Helm`,
   );
   expect(left).toBe('');
   await until('the namespace of builds is gone', async () => {

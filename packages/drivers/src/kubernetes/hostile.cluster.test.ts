@@ -110,7 +110,7 @@ describe('a Dockerfile that tampers with the image that is taken over', () => {
     [
       'with a file where its own are to be',
       'echo x > /kaniko/layout/blobs',
-      'appending image: mkdir /kaniko/layout/blobs: not a directory',
+      'mkdir /kaniko/layout/blobs: not a directory',
     ],
     [
       'with a link to where the password is',
@@ -126,7 +126,11 @@ describe('a Dockerfile that tampers with the image that is taken over', () => {
     const built = await parts.build({ dockerfile: lines(`RUN ${step}`), isolation: 'split' });
     expect(built.result).toEqual({
       ok: false,
-      failure: { reason: 'LayoutInvalid', platform: built.spec.platform, detail },
+      failure: {
+        reason: 'LayoutInvalid',
+        platform: built.spec.platform,
+        detail: expect.stringMatching(new RegExp(`${detail}$`)) as string,
+      },
     });
     expect(await pushed(built)).toBeUndefined();
   });
