@@ -30,6 +30,8 @@ export interface ClusterParts {
   readonly builders: Builders;
   readonly registry: SimulatedRegistry;
   readonly onArrival: (arrival: Arrival) => void;
+  /** Steps of other apps' builds, before ours in the line. */
+  readonly othersInLine: number;
   readonly sabotageRegistry: ((sound: ReleaseRegistry) => Partial<ReleaseRegistry>) | undefined;
 }
 
@@ -114,7 +116,7 @@ function roleFor(message: Message): Role {
 function handlerOf(
   process: Process,
   { queue, signals }: Cluster,
-  { world, records, builders, onArrival, ...parts }: ClusterParts,
+  { world, records, builders, onArrival, othersInLine, ...parts }: ClusterParts,
 ): Member['handle'] {
   const queuePort = {
     askAdvance: ({
@@ -129,8 +131,9 @@ function handlerOf(
       tell('addStep', step, () =>
         queue.send({ topic: 'step', step }, { id: idOf(step), delayMs: 0 }),
       ),
+    countWaiting: () => tell('countWaiting', {}, () => othersInLine),
   };
-  const tell = (verb: string, input: unknown, land: () => void): Promise<void> =>
+  const tell = <T>(verb: string, input: unknown, land: () => T): Promise<T> =>
     process.call({ verb, input, land, fault: 'none', slowest: 50 });
   const onError = (error: unknown): void => noteError(error, process, world);
   const attempt = async (work: () => unknown): Promise<void> => {

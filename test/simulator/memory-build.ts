@@ -40,6 +40,11 @@ export function writeBuild(stored: MemoryBuild, changed: Partial<Build> = {}): v
   stored.record = { ...stored.record, build: { ...build, ...changed, version: build.version + 1 } };
 }
 
+/** It is looked at then, if not before. */
+export function lookBy(stored: MemoryBuild, at: Date): void {
+  if (stored.askAgainAt > at) stored.askAgainAt = at;
+}
+
 /** What work may become. `Work` is a union: its kind and result are set by who knows the kind. */
 export type WorkChange = Partial<Omit<Work, 'kind' | 'result'>> & {
   readonly result?: Record<string, unknown> | null;

@@ -11,6 +11,7 @@ import {
   finishedWork,
   isSame,
   isStopping,
+  lookBy,
   workId,
   writeBuild,
   writeChange,
@@ -61,7 +62,7 @@ function buildVerbs(
   builds: Builds,
 ): Pick<
   DirectRecords,
-  'readBuild' | 'applyChange' | 'setAskAgainAt' | 'listDueBuilds' | 'requestCancel'
+  'readBuild' | 'applyChange' | 'setAskAgainAt' | 'bringForward' | 'listDueBuilds' | 'requestCancel'
 > {
   const releases = new Map<string, number>();
   return {
@@ -80,6 +81,12 @@ function buildVerbs(
       const stored = builds.get(buildId);
       if (stored) stored.askAgainAt = at;
     },
+    bringForward({ at, limit }) {
+      const later = [...builds.values()]
+        .filter(({ record, askAgainAt }) => !isTerminal(record.build.state) && askAgainAt > at)
+        .toSorted((one, other) => other.askAgainAt.getTime() - one.askAgainAt.getTime());
+      for (const stored of later.slice(0, limit)) stored.askAgainAt = at;
+    },
     listDueBuilds: ({ now, limit }) =>
       [...builds.values()]
         .filter(({ record, askAgainAt }) => !isTerminal(record.build.state) && askAgainAt <= now)
@@ -97,6 +104,7 @@ function buildVerbs(
       if (!build.cancelRequest && build.state !== 'canceling') {
         appendEvents(stored, [{ type: 'cancel.requested', by, reason }], at);
         writeBuild(stored, { cancelRequest: { at, by, reason } });
+        lookBy(stored, at);
       }
       return { ok: true, version: stored.record.build.version };
     },
@@ -131,6 +139,7 @@ function workVerbs(
       const startedAt = work.startedAt ?? at;
       writeWork(stored, key, { state: 'running', leaseUntil: lease.until, startedAt });
       writeBuild(stored);
+      lookBy(stored, lease.until);
       return { logOffset, stop: isStopping(stored.record) };
     },
     renewWork({ key, lease }) {

@@ -10,6 +10,7 @@ export function recordsPort(process: Pick<Process, 'call'>, records: DirectRecor
     readBuild: (id) => ask('readBuild', id, () => records.readBuild(id)),
     applyChange: (input) => ask('applyChange', input, () => records.applyChange(input)),
     setAskAgainAt: (id, at) => ask('setAskAgainAt', at, () => records.setAskAgainAt(id, at)),
+    bringForward: (input) => ask('bringForward', input, () => records.bringForward(input)),
     listDueBuilds: (input) => ask('listDueBuilds', input, () => records.listDueBuilds(input)),
     claimWork: (input) => ask('claimWork', input, () => records.claimWork(input)),
     renewWork: (input) => ask('renewWork', input, () => records.renewWork(input)),

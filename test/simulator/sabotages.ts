@@ -35,6 +35,10 @@ export const sabotages: Record<string, Sabotage & { readonly noticedAs: RegExp }
     noticedAs: /never ended/,
     records: () => ({ listDueBuilds: () => [] }),
   },
+  'a record that brings no build forward': {
+    noticedAs: /never ended/,
+    records: () => ({ bringForward: () => undefined }),
+  },
   'a driver that starts again what runs': {
     noticedAs: /was started twice/,
     builders: (sound) => ({

@@ -11,6 +11,8 @@ export interface Scenario {
   readonly publishers: number;
   readonly oneOfEachId: boolean;
   readonly wipesAtMs: readonly number[];
+  /** Steps of other apps' builds, before ours in the line. */
+  readonly othersInLine: number;
   readonly faults: FaultRates;
 }
 
@@ -64,6 +66,7 @@ export function makeScenario(random: Random): Scenario {
     publishers: crowded ? 3 : random.whole(1, 2),
     oneOfEachId: random.chance(0.5),
     wipesAtMs: random.chance(0.3) ? [random.between(0, 30_000), random.between(0, 60_000)] : [],
+    othersInLine: random.chance(0.2) ? random.whole(600, 2_000) : 0,
     faults,
   };
 }

@@ -68,6 +68,7 @@ export async function simulate(
       builders,
       registry,
       sabotageRegistry: sabotage.registry,
+      othersInLine: scenario.othersInLine,
       onArrival(arrival) {
         arrivals.push(arrival);
         checkArrival(arrival, observed);

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { advance, type AdvanceDeps } from './advance.ts';
 import type { BuildRecord } from './build.ts';
 import type { BuildChange, Step } from './decide.ts';
-import { at, platformBuild, preflight, recordOf } from './record-for-test.ts';
+import { at, platformBuild, preflight, publication, recordOf } from './record-for-test.ts';
 
 interface Told {
   readonly changes: { version: number; change: BuildChange }[];
@@ -60,9 +60,17 @@ describe('advance', () => {
   });
 
   it('lets the reconciler look again within 15 s, however far the next moment is', async () => {
+    const { deps, told } = setUp([recordOf({ state: 'publishing' }, [publication()])]);
+    await advance('b1', deps);
+    expect(told.steps).toHaveLength(1);
+    expect(told.askAgainAt).toEqual([at(15_000)]);
+    expect(told.asks).toEqual([]);
+  });
+
+  it('leaves it to the reconciler when to look at a build that waits in line', async () => {
     const { deps, told } = setUp([withPreflight]);
     await advance('b1', deps);
-    expect(told.askAgainAt).toEqual([at(15_000)]);
+    expect(told.askAgainAt).toEqual([withPreflight.build.deadlineAt]);
     expect(told.asks).toEqual([]);
   });
 

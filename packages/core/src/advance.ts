@@ -3,13 +3,13 @@ import type { BuildRecords, BuildSignals, StepQueue } from './record.ts';
 
 export interface AdvanceDeps {
   readonly records: Pick<BuildRecords, 'readBuild' | 'applyChange' | 'setAskAgainAt'>;
-  readonly queue: StepQueue;
+  readonly queue: Pick<StepQueue, 'askAdvance' | 'addStep'>;
   readonly signals: BuildSignals;
   readonly now: () => Date;
   readonly newId: () => string;
 }
 
-/** The longest time that the reconciler leaves a live build alone: what a wiped Redis may cost. */
+/** The longest time that the reconciler leaves alone a build for which somebody works: what a wiped Redis may cost. */
 const longestSilenceMs = 15_000;
 
 /** `decide` changes the state a handful of times in a row at most; more means two rules that undo each other. */
@@ -51,8 +51,13 @@ async function handOut(
   if (!askAgainAt) return;
   const now = deps.now().getTime();
   const silenceEnds = now + longestSilenceMs;
+  // To look at a build that waits for its turn costs as much as to bring it forward. How long it may be left alone
+  // depends on the line, which the reconciler knows.
+  const lookAt = decision.waitsInLine
+    ? askAgainAt.getTime()
+    : Math.min(askAgainAt.getTime(), silenceEnds);
   // The record first: if the queue is gone, the reconciler asks again from it.
-  await deps.records.setAskAgainAt(buildId, new Date(Math.min(askAgainAt.getTime(), silenceEnds)));
+  await deps.records.setAskAgainAt(buildId, new Date(lookAt));
   await Promise.all(decision.steps.map((step) => deps.queue.addStep(step)));
   if (askAgainAt.getTime() < silenceEnds) {
     const delayMs = Math.max(0, askAgainAt.getTime() - now);

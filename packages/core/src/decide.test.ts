@@ -117,4 +117,16 @@ describe('the work that has to run now', () => {
     expect(decision.steps).toHaveLength(2);
     expect(decision.askAgainAt).toEqual(at(3_600_000));
   });
+
+  it('waits in line as long as none of its steps is taken', () => {
+    const waiting = [platformBuild(amd64), platformBuild(arm64)];
+    expect(decide(recordOf({}, waiting), at(0)).waitsInLine).toBe(true);
+    const taken = platformBuild(arm64, { state: 'running', leaseUntil: at(2_000) });
+    expect(decide(recordOf({}, [platformBuild(amd64), taken]), at(0)).waitsInLine).toBeUndefined();
+    const lost = decide(recordOf({}, [platformBuild(amd64), taken]), at(3_000));
+    expect(lost.steps).toHaveLength(2);
+    expect(lost.waitsInLine).toBeUndefined();
+    const retry = platformBuild(amd64, { attempt: 2, notBefore: at(10_000) });
+    expect(decide(recordOf({}, [retry]), at(0)).waitsInLine).toBeUndefined();
+  });
 });

@@ -49,6 +49,8 @@ export interface Decision {
   readonly steps: readonly Step[];
   /** When to ask again if nothing else happens before; undefined when the build has ended. */
   readonly askAgainAt?: Date;
+  /** All that it lacks is a worker that takes its steps: nobody is at work for it. */
+  readonly waitsInLine?: true;
 }
 
 const maxAttempts: Record<WorkKind, number> = {
@@ -72,8 +74,21 @@ export function decide(record: BuildRecord, now: Date): Decision {
   return (
     decideRetry(record, now) ??
     decideStop(record, now) ??
-    decideNextState(record) ?? { steps: dueSteps(record, now), askAgainAt: nextMoment(record, now) }
+    decideNextState(record) ??
+    handSteps(record, now)
   );
+}
+
+function handSteps(record: BuildRecord, now: Date): Decision {
+  const steps = dueSteps(record, now);
+  const askAgainAt = nextMoment(record, now);
+  return { steps, askAgainAt, ...(waitsInLine(record, steps) && { waitsInLine: true }) };
+}
+
+/** Publications and deliveries have no line: what waits for one of them longer than a moment is lost. */
+function waitsInLine({ work }: BuildRecord, steps: readonly Step[]): boolean {
+  const inLine = steps.filter(({ kind }) => kind === 'preflight' || kind === 'platform');
+  return inLine.length > 0 && work.every(({ state }) => state !== 'running');
 }
 
 /** A failed attempt that is worth another one, unless the build is being stopped. */

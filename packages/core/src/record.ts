@@ -47,11 +47,15 @@ export interface BuildRecords {
   /** When the reconciler has to look at this build again; later calls replace earlier ones. */
   setAskAgainAt(buildId: string, at: Date): Promise<void>;
 
+  /** Has builds that would be left alone past `at` looked at then, so many in a call, the farthest first. */
+  bringForward(input: { at: Date; limit: number }): Promise<void>;
+
   /** Builds that have not ended and whose `askAgainAt` has come, oldest first. */
   listDueBuilds(input: { now: Date; limit: number }): Promise<{ id: string; version: number }[]>;
 
   /**
-   * Takes the work if `attempt` is still its attempt and it is pending, or running under a lease that is over.
+   * Takes the work if `attempt` is still its attempt and it is pending, or running under a lease that is over. The build
+   * is looked at again when the lease ends, or before.
    * Answers the attempt's log offset (0 at first), and `stop` when the build is `canceling` or has ended; undefined if the
    * work was not taken.
    */
@@ -85,7 +89,7 @@ export interface BuildRecords {
   /** Events and log pieces after `afterSeq`, in order. */
   readOutput(input: { buildId: string; afterSeq: number; limit: number }): Promise<OutputEntry[]>;
 
-  /** Records a wish to cancel, once; answers why not, if the build has gone too far. */
+  /** Records a wish to cancel, once, and has the build looked at; answers why not, if the build has gone too far. */
   requestCancel(input: {
     buildId: string;
     by: string;
@@ -114,6 +118,8 @@ export interface StepQueue {
   /** Asks for `advance`. The version makes one message of many askers. */
   askAdvance(input: { buildId: string; version: number; delayMs?: number }): Promise<void>;
   addStep(step: { buildId: string; kind: WorkKind; name: string; attempt: number }): Promise<void>;
+  /** Preflights and platform builds that nobody has taken yet. */
+  countWaiting(): Promise<number>;
 }
 
 /** Live fan-out: tells whoever waits that a build's record or output has grown. May be lost. */

@@ -90,6 +90,21 @@ describe('the step queue', () => {
     ]);
   });
 
+  test('counts the steps in line that nobody has taken, and no other QueueJobs', async () => {
+    const queue = openStepQueue();
+    const held = Promise.withResolvers<void>();
+    const seen = work({ step: () => held.promise });
+    for (let attempt = 1; attempt <= 4; attempt += 1) await queue.addStep({ ...step, attempt });
+    await vi.waitFor(async () => expect(await queue.countWaiting()).toBe(0), soon);
+    await queue.addStep({ ...step, attempt: 5 });
+    await queue.addStep({ ...step, kind: 'preflight', name: 'preflight' });
+    await queue.addStep({ ...step, kind: 'delivery', name: 'webhook' });
+    await queue.askAdvance({ buildId: 'b1', version: 3, delayMs: 600_000 });
+    expect(await queue.countWaiting()).toBe(2);
+    held.resolve();
+    await seen.workers.close();
+  });
+
   test('a delayed ask does not swallow an immediate one', async () => {
     const queue = openStepQueue();
     await queue.askAdvance({ buildId: 'b1', version: 3, delayMs: 600_000 });
@@ -134,6 +149,7 @@ describe('the step queue', () => {
     const patient = tolerant(queue, (error) => void reported.push(error));
     await patient.addStep(step);
     await patient.askAdvance({ buildId: 'b1', version: 3 });
+    expect(await patient.countWaiting()).toBe(0);
     expect(reported).toEqual([expect.any(Error)]);
   });
 });

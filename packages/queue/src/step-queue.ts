@@ -40,6 +40,14 @@ export function createStepQueue(options: {
   return {
     askAdvance: (ask) => add('advance', advanceJob(ask, options.now())),
     addStep: (step) => add(step.kind, { jobId: stepJobId(step), payload: payloadOf(step) }),
+    async countWaiting() {
+      await options.connection.ready();
+      const inLine = (['preflight', 'platform'] as const).map((kind) =>
+        queues.get(kind)!.current(),
+      );
+      const counts = await within(Promise.all(inLine.map((queue) => queue.getWaitingCount())));
+      return counts.reduce((sum, count) => sum + count, 0);
+    },
     close: async () => {
       await Promise.all([...queues.values()].map((queue) => queue.close()));
     },
@@ -112,18 +120,22 @@ function stepJobId({ buildId, kind, name, attempt }: Step): string {
  */
 export function tolerant(queue: StepQueue, onError: (error: unknown) => void): StepQueue {
   let told: string | undefined;
-  const tolerate = async (added: Promise<void>): Promise<void> => {
+  const tolerate = async <T>(asked: Promise<T>, otherwise: T): Promise<T> => {
     try {
-      await added;
+      const answer = await asked;
       told = undefined;
+      return answer;
     } catch (error) {
       const words = String(error);
       if (words !== told) onError(error);
       told = words;
+      return otherwise;
     }
   };
   return {
-    askAdvance: (ask) => tolerate(queue.askAdvance(ask)),
-    addStep: (step) => tolerate(queue.addStep(step)),
+    askAdvance: (ask) => tolerate(queue.askAdvance(ask), undefined),
+    addStep: (step) => tolerate(queue.addStep(step), undefined),
+    // What a queue holds that does not answer may be lost.
+    countWaiting: () => tolerate(queue.countWaiting(), 0),
   };
 }

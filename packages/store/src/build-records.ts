@@ -27,6 +27,19 @@ export function createBuildRecords(
     async setAskAgainAt(buildId, at) {
       await db.updateTable('builds').set({ ask_again_at: at }).where('id', '=', buildId).execute();
     },
+    async bringForward({ at, limit }) {
+      // One that somebody writes to now is left to the next call: two callers must not wait for each other's rows.
+      const later = db
+        .selectFrom('builds')
+        .select('id')
+        .where(isLive)
+        .where('ask_again_at', '>', at)
+        .orderBy('ask_again_at', 'desc')
+        .limit(limit)
+        .forNoKeyUpdate()
+        .skipLocked();
+      await db.updateTable('builds').set({ ask_again_at: at }).where('id', 'in', later).execute();
+    },
     listDueBuilds: ({ now, limit }) =>
       db
         .selectFrom('builds')

@@ -18,6 +18,7 @@ export async function requestCancel(
         cancel_by = ${storableText(by)},
         cancel_reason = ${storableText(reason)},
         version = builds.version + 1,
+        ask_again_at = least(ask_again_at, ${at}::timestamptz),
         last_seq = last_seq + 1
       from locked
       where builds.id = locked.id and locked.cancel_at is null

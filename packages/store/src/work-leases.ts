@@ -38,6 +38,7 @@ export async function claimWork(
       started_at = coalesce(started_at, ${at}::timestamptz),
       lease_owner = ${lease.owner},
       lease_until = ${lease.until}::timestamptz`,
+    lookBy: lease.until,
   });
   return claimed && { logOffset: claimed.log_offset, stop: claimed.stop };
 }
@@ -123,9 +124,12 @@ async function writeWork(
     events: readonly BuildEvent[];
     condition: RawBuilder<unknown>;
     set: RawBuilder<unknown>;
+    /** When the build has to be looked at again, if not before. */
+    lookBy?: Date;
   },
 ): Promise<Written | undefined> {
   const { key, at, events } = input;
+  const lookBy = input.lookBy ?? null;
   const { rows } = await sql<Written>`
     with locked as (
       select id from builds where id = ${key.buildId} for no key update
@@ -135,7 +139,10 @@ async function writeWork(
       where work.build_id = locked.id and ${keyIs(key)} and ${input.condition}
       returning work.build_id, work.log_offset
     ), b as (
-      update builds set version = version + 1, last_seq = last_seq + ${events.length}::bigint
+      update builds set
+        version = version + 1,
+        last_seq = last_seq + ${events.length}::bigint,
+        ask_again_at = least(ask_again_at, ${lookBy}::timestamptz)
       from w where builds.id = w.build_id
       returning builds.id, builds.last_seq, builds.version, w.log_offset, ${stop} as stop
     ), told as (

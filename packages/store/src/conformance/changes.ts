@@ -214,4 +214,46 @@ function itListsDueBuilds(ground: () => Ground): void {
       { id: early.id },
     ]);
   });
+
+  it('brings forward so many builds that have not ended, the farthest first', async () => {
+    const { records, seed, change } = ground();
+    const [farthest, far, near, ended] = [await seed(), await seed(), await seed(), await seed()];
+    await records.setAskAgainAt(farthest.id, inYears(30));
+    await records.setAskAgainAt(far.id, inYears(20));
+    await records.setAskAgainAt(near.id, inYears(10));
+    await records.setAskAgainAt(ended.id, inYears(40));
+    await change(ended.id, { state: 'canceled' });
+    const names = new Map([farthest, far, near].map(({ id }, at) => [id, at]));
+    const dueIn = async (years: number): Promise<(number | undefined)[]> => {
+      const due = await records.listDueBuilds({ now: inYears(years), limit: 1000 });
+      return due.map(({ id }) => names.get(id)).filter((name) => name !== undefined);
+    };
+    await records.bringForward({ at: inYears(15), limit: 1 });
+    expect(await dueIn(15)).toEqual([2, 0]);
+    await records.bringForward({ at: inYears(15), limit: 1000 });
+    expect(await dueIn(14)).toEqual([2]);
+    expect(await dueIn(15)).toHaveLength(3);
+  });
+
+  it('has a build looked at when the lease of claimed work ends, and when a cancel is asked for', async () => {
+    const { records, seed, change } = ground();
+    const [claimed, canceled] = [await seed(), await seed()];
+    await change(claimed.id, { addWork: [platformWork] });
+    for (const { id } of [claimed, canceled]) await records.setAskAgainAt(id, inYears(10));
+    const key = { buildId: claimed.id, kind: 'platform', name: platformWork.name } as const;
+    const lease = { owner, until: at(2_000) };
+    await records.claimWork({ key, attempt: 1, lease, at: at(1_000) });
+    const wish = { by: 'ada', reason: 'no', at: at(1_000) };
+    await records.requestCancel({ buildId: canceled.id, ...wish });
+    const dueAt = async (ms: number): Promise<string[]> => {
+      const due = await records.listDueBuilds({ now: at(ms), limit: 1000 });
+      return due.map(({ id }) => id).filter((id) => [claimed.id, canceled.id].includes(id));
+    };
+    expect(await dueAt(1_999)).toEqual([canceled.id]);
+    expect(await dueAt(2_000)).toEqual([canceled.id, claimed.id]);
+  });
+}
+
+function inYears(years: number): Date {
+  return at(years * 365 * 86_400_000);
 }
