@@ -46,6 +46,7 @@ export async function startProcess(
   { settings, path, cacheDirectory }: FromEnvironment,
   { name, logToFile }: { name: string; logToFile: boolean },
 ): Promise<ServiceProcess> {
+  keepLittleOfPools();
   const logFile = logToFile ? join(settings.dataDirectory, `${name}.log`) : undefined;
   if (logFile) await mkdir(settings.dataDirectory, { recursive: true, mode: 0o700 });
   const destination = logFile ? openLogFile(logFile) : process.stderr;
@@ -61,4 +62,12 @@ export async function startProcess(
     void shutdown.stop('unhandled rejection', 1);
   });
   return { settings, path, cacheDirectory, log, logFile, shutdown };
+}
+
+/**
+ * Node cuts small buffers out of slabs of 64 KiB, and whoever keeps one keeps its slab. Each followed log keeps two or
+ * three: with slabs as they were before Node 24, 500 of them are some 30 MB less.
+ */
+function keepLittleOfPools(): void {
+  Buffer.poolSize = 8 * 1024;
 }
