@@ -32,7 +32,13 @@ export const everything = {
   database: { existingSecret: 'database', key: 'uri' },
   redis: { existingSecret: 'redis', key: 'uri' },
   operator: { existingSecret: 'operator' },
-  builds: { namespace: 'their-builds', quota: { pods: '20', 'limits.memory': '64Gi' } },
+  builds: {
+    namespace: 'their-builds',
+    quota: { pods: '20', 'limits.memory': '64Gi' },
+    imagePullSecrets: ['pull', 'mirror'],
+    pullSecret: 'reader',
+    serviceAccount: { name: 'puller', annotations: { 'cloud.example.com/role': 'images' } },
+  },
   networkPolicies: {
     builds: {
       except: ['10.96.0.0/12', 'fd00::/8'],
@@ -54,6 +60,14 @@ export const everything = {
   settings: { HEPHY_MAX_PUSH_MB: 9_999_999, HEPHY_SHUTDOWN_SECONDS: 60, HEPHY_LOG_LEVEL: 'debug' },
 };
 
+/** No password for a registry: a cloud knows the pods. */
+export const known = {
+  ...least,
+  registry: { ...least.registry, credentialHelper: 'ecr-login' },
+  publisher: { serviceAccountAnnotations: { 'cloud.example.com/role': 'publisher' } },
+  worker: { serviceAccountAnnotations: { 'cloud.example.com/role': 'builders' } },
+};
+
 /** Every secret is written into the values. */
 export const written = {
   ...least,
@@ -63,6 +77,7 @@ export const written = {
     password: 'a"$b',
     builder: { username: 'builder', password: 'c' },
   },
+  builds: { pullSecret: 'reader' },
   operator: { token: `hephy_${'x'.repeat(43)}` },
   sources: { s3: { bucket: 'sources', accessKeyId: 'id', secretAccessKey: 'key' } },
 };

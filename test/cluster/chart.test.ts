@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { notInCluster } from '../../scripts/docs/chart-schema.ts';
 import { renderManifests } from '../../scripts/manifests/render.ts';
-import { everything, least, shared, trial, written } from './chart-values.ts';
+import { everything, known, least, shared, trial, written } from './chart-values.ts';
 import { lintChart, objectsIn, templateChart, type KubeObject } from './helm.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -15,7 +15,7 @@ const render = async (values: object): Promise<KubeObject[]> =>
   objectsIn(await templateChart({ values }));
 
 test('helm finds nothing to say about it', async () => {
-  for (const values of [least, trial, everything, written, shared]) {
+  for (const values of [least, trial, everything, known, written, shared]) {
     expect(await lintChart({ values })).toContain('1 chart(s) linted, 0 chart(s) failed');
   }
 });
@@ -46,6 +46,10 @@ describe('values that cannot be meant', () => {
     [
       { registry: { ...least.registry, username: 'ada' } },
       'registry.username and registry.password go together',
+    ],
+    [
+      { registry: { ...least.registry, credentialHelper: 'gcr', existingSecret: 'publisher' } },
+      'registry.credentialHelper is in place of registry.username and registry.existingSecret',
     ],
     [{ postgresql: { enabled: true } }, 'one of database.url, database.existingSecret and'],
     [{ operator: { token: 'password' } }, 'operator.token is hephy_ and 43 letters or digits'],
@@ -124,14 +128,15 @@ describe('the pods', () => {
         JSON.parse(await readFile(join(root, 'charts/hephy-builder/values.schema.json'), 'utf8')),
       );
     const settable = Object.keys(settings.properties.settings.properties);
-    const set = Object.values(await rolesOf(everything)).flatMap(({ env }) =>
-      env.map(({ name }) => name),
-    );
-    const known = environmentTable.flatMap(({ name, secret }) => [
+    const pods = await Promise.all([everything, known].map(rolesOf));
+    const set = pods
+      .flatMap((each) => Object.values(each))
+      .flatMap(({ env }) => env.map(({ name }) => name));
+    const ours = environmentTable.flatMap(({ name, secret }) => [
       name,
       ...(secret ? [`${name}_FILE`] : []),
     ]);
-    expect(known).toEqual(expect.arrayContaining(set));
+    expect(ours).toEqual(expect.arrayContaining(set));
     const missing = environmentTable.filter(
       ({ name }) =>
         ![name, `${name}_FILE`].some((each) => set.includes(each)) &&
@@ -167,7 +172,12 @@ describe('the pods', () => {
       const stores = ['HEPHY_DATABASE_URL', 'HEPHY_REDIS_URL'];
       expect(Object.fromEntries(files)).toEqual({
         receiver: [...stores, 'HEPHY_S3_SECRET_ACCESS_KEY'],
-        worker: [...stores, 'HEPHY_BUILDER_PASSWORD', 'HEPHY_S3_SECRET_ACCESS_KEY'],
+        worker: [
+          ...stores,
+          'HEPHY_BUILDER_PASSWORD',
+          'HEPHY_BUILDER_PULL_CONFIG',
+          'HEPHY_S3_SECRET_ACCESS_KEY',
+        ],
         publisher: [...stores, 'HEPHY_REGISTRY_PASSWORD'],
         api: stores,
       });
@@ -187,6 +197,39 @@ describe('the pods', () => {
     const bindings = objects.filter(({ kind }) => kind.endsWith('RoleBinding'));
     const worker = { kind: 'ServiceAccount', name: 'hephy-worker', namespace: 'hephy' };
     expect(bindings.map(({ subjects }) => subjects)).toEqual([[worker], [worker]]);
+  });
+
+  test('that push ask a program who they are, where there is one, and are who a cloud knows', async () => {
+    const pods = await rolesOf(known);
+    const asking = roles.filter((role) =>
+      pods[role]?.env.some(({ name }) => name === 'HEPHY_REGISTRY_CREDENTIAL_HELPER'),
+    );
+    expect(asking).toEqual(['worker', 'publisher']);
+    const accounts = (await render(known)).filter(({ kind }) => kind === 'ServiceAccount');
+    const annotated = accounts.filter(({ metadata }) => metadata['annotations'] !== undefined);
+    expect(annotated.map(({ metadata: { name } }) => name)).toEqual([
+      'hephy-worker',
+      'hephy-publisher',
+    ]);
+  });
+
+  test('of builds have the service account that is named, which has no rights and no token', async () => {
+    const objects = await render(everything);
+    const account = objects.find(
+      ({ kind, metadata: { name } }) => kind === 'ServiceAccount' && name === 'puller',
+    );
+    expect(account).toMatchObject({
+      metadata: { namespace: 'their-builds', annotations: { 'cloud.example.com/role': 'images' } },
+      automountServiceAccountToken: false,
+    });
+    const bindings = objects.filter(({ kind }) => kind.endsWith('RoleBinding'));
+    expect(JSON.stringify(bindings)).not.toContain('puller');
+    expect((await rolesOf(everything))['worker']?.env).toEqual(
+      expect.arrayContaining([
+        { name: 'HEPHY_BUILDER_SERVICE_ACCOUNT', value: 'puller' },
+        { name: 'HEPHY_IMAGE_PULL_SECRETS', value: 'pull,mirror' },
+      ]),
+    );
   });
 
   test('run the workers beside the receiver only where their volume is on one node', async () => {

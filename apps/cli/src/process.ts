@@ -19,6 +19,8 @@ export interface ServiceProcess {
   readonly settings: Settings;
   /** Where programs are found. */
   readonly path: string;
+  /** For programs of others: the environment without what is ours. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
   /** What is expensive to make, and may be deleted. */
   readonly cacheDirectory: string;
   readonly log: Logger;
@@ -27,7 +29,7 @@ export interface ServiceProcess {
   readonly shutdown: Shutdown;
 }
 
-type FromEnvironment = Pick<ServiceProcess, 'settings' | 'path' | 'cacheDirectory'>;
+type FromEnvironment = Pick<ServiceProcess, 'settings' | 'path' | 'environment' | 'cacheDirectory'>;
 
 /** Reads the settings, and takes secrets out of the environment, so that no child inherits them. */
 export function readSettings(environment: NodeJS.ProcessEnv): FromEnvironment {
@@ -38,15 +40,22 @@ export function readSettings(environment: NodeJS.ProcessEnv): FromEnvironment {
     settings: { ...read.settings, dataDirectory: resolve(read.settings.dataDirectory) },
     // Builders are contained with /usr/sbin/pivot_root.
     path: [environment['PATH'] ?? '/usr/bin:/bin', ...systemFolders].join(':'),
+    environment: withoutOurs(environment),
     cacheDirectory: defaultCacheDir(environment),
   };
 }
 
+function withoutOurs(environment: NodeJS.ProcessEnv): FromEnvironment['environment'] {
+  const theirs = Object.entries(environment).filter(([name]) => !name.startsWith('HEPHY_'));
+  return Object.fromEntries(theirs);
+}
+
 export async function startProcess(
-  { settings, path, cacheDirectory }: FromEnvironment,
+  known: FromEnvironment,
   { name, logToFile }: { name: string; logToFile: boolean },
 ): Promise<ServiceProcess> {
   keepLittleOfPools();
+  const { settings } = known;
   const logFile = logToFile ? join(settings.dataDirectory, `${name}.log`) : undefined;
   if (logFile) await mkdir(settings.dataDirectory, { recursive: true, mode: 0o700 });
   const destination = logFile ? openLogFile(logFile) : process.stderr;
@@ -61,7 +70,7 @@ export async function startProcess(
     log.fatal({ err: error }, 'unhandled rejection');
     void shutdown.stop('unhandled rejection', 1);
   });
-  return { settings, path, cacheDirectory, log, logFile, shutdown };
+  return { ...known, log, logFile, shutdown };
 }
 
 /**

@@ -15,6 +15,8 @@ export interface ServiceInput {
   readonly settings: Settings;
   /** Where programs are found. */
   readonly path: string;
+  /** What programs of others are given. */
+  readonly environment: Connections['environment'];
   /** What is expensive to make, and may be deleted. */
   readonly cacheDirectory: string;
 }
@@ -42,7 +44,7 @@ export async function startService(input: ServiceInput, deps: ServiceDeps): Prom
   const lock = await lockDirectory(settings.dataDirectory);
   deps.shutdown.add('data directory', () => lock.release());
   const places = await findPlaces({ ...input, settings }, deps);
-  const connections = await connect({ settings, places }, deps);
+  const connections = await connect({ ...input, settings, places }, deps);
   await startWorker(connections, input.path);
   startPublisher(connections);
   const gitUrl = await startReceiver(connections, input.path);

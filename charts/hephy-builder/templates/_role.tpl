@@ -19,6 +19,10 @@ spec:
     metadata:
       labels:
         {{- include "hephy.labels" $of | nindent 8 }}
+        {{- if (index .root.Values .role).serviceAccountAnnotations }}
+        # Azure looks for it on each pod.
+        azure.workload.identity/use: 'true'
+        {{- end }}
     spec:
       serviceAccountName: {{ include "hephy.name" $of }}
       # The worker alone asks anything of the cluster.

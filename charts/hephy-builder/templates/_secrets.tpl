@@ -26,10 +26,22 @@
 {{- if and $builder (eq $role "worker") }}
 - { variable: HEPHY_BUILDER_PASSWORD, secret: {{ $builder }}, key: password, user: HEPHY_BUILDER_USERNAME, userKey: username }
 {{- end }}
+{{- if and .builds.pullSecret (eq $role "worker") }}
+- { variable: HEPHY_BUILDER_PULL_CONFIG, secret: {{ .builds.pullSecret }}, key: .dockerconfigjson }
+{{- end }}
 {{- $bucket := include "hephy.userSecret" (list $root "s3" .sources.s3 .sources.s3.accessKeyId) }}
 {{- if and $bucket .sources.s3.bucket (has $role (list "receiver" "worker")) }}
 - { variable: HEPHY_S3_SECRET_ACCESS_KEY, secret: {{ $bucket }}, key: secretAccessKey, user: HEPHY_S3_ACCESS_KEY_ID, userKey: accessKeyId }
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Of the two roles that push, unless builders push as a user of their own: (list . ROLE). */}}
+{{- define "hephy.helperEnvironment" -}}
+{{- $registry := (index . 0).Values.registry }}
+{{- $isOthers := and (eq (index . 1) "worker") (or $registry.builder.username $registry.builder.existingSecret) }}
+{{- if and $registry.credentialHelper (not $isOthers) }}
+- { name: HEPHY_REGISTRY_CREDENTIAL_HELPER, value: {{ $registry.credentialHelper | quote }} }
 {{- end }}
 {{- end }}
 

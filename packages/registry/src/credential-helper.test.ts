@@ -47,6 +47,15 @@ function helper(name = 'test', host = registry.host) {
   const environment = { PATH: `${folder}:${process.env['PATH']}` };
   return createCredentialHelper({ name, registry: host, environment, now: () => nowMs });
 }
+
+test('a program that does not end is killed, and what it began to say is not shown', async () => {
+  await writeHelper(`${says(registryLogin)}; exec sleep 600`);
+  const environment = { PATH: `${folder}:${process.env['PATH']}` };
+  const registryOfIt = { registry: registry.host, environment, now: () => 0 };
+  const refused = createCredentialHelper({ name: 'test', ...registryOfIt, timeoutMs: 300 });
+  await expect(refused({ renew: false })).rejects.toThrow(/test did not end in time$/);
+});
+
 const image = { repository: 'shop', platform: { os: 'linux', architecture: 'amd64' }, tag: 'v1' };
 
 test('a program is asked for the password, once for many requests', async () => {
@@ -100,8 +109,20 @@ test.each([
   },
   {
     name: 'test',
+    script: `${says(registryLogin)}; exit 3`,
+    words: /test ended with 3$/,
+    temporary: true,
+  },
+  {
+    name: 'test',
+    script: `${says(registryLogin)}; kill -9 $$`,
+    words: /test ended with SIGKILL$/,
+    temporary: true,
+  },
+  {
+    name: 'test',
     script: 'head -c 100000 /dev/zero',
-    words: /test ended with ERR_CHILD_PROCESS_STDIO_MAXBUFFER/,
+    words: /test ended with ERR_CHILD_PROCESS_STDIO_MAXBUFFER$/,
     temporary: true,
   },
 ])('$name, where it does $script, is the reason', async ({ name, script, words, temporary }) => {

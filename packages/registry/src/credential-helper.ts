@@ -3,7 +3,7 @@
  * hours: `docker-credential-<name> get` reads the registry on its standard input and writes JSON.
  * Source: docker/docker-credential-helpers, README, "Development".
  */
-import { execFile } from 'node:child_process';
+import { execFile, type ExecFileException } from 'node:child_process';
 import { registryHost } from '@hephy/oci';
 import { z } from 'zod';
 import type { CredentialSource, RegistryCredentials } from './auth.ts';
@@ -19,12 +19,14 @@ export interface CredentialHelperOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Milliseconds since 1970. */
   readonly now: () => number;
+  /** After which it is killed; without it, 30 s. */
+  readonly timeoutMs?: number;
 }
 
 const Answer = z.object({ Username: z.string().min(1), Secret: z.string().min(1) });
 /** Some registries have us log in with every request, and the program asks its cloud each time. */
 const keptMs = 60_000;
-const timeoutMs = 30_000;
+const usualTimeoutMs = 30_000;
 const maxAnswerBytes = 65_536;
 
 /** Asks the program once a minute at most, and at once when what it said was refused. Throws `RegistryFailure`. */
@@ -53,20 +55,27 @@ async function askHelper(options: CredentialHelperOptions): Promise<RegistryCred
 }
 
 function run(program: string, options: CredentialHelperOptions): Promise<string> {
-  const { environment: env, registry } = options;
-  const bounds = { timeout: timeoutMs, killSignal: 'SIGKILL', maxBuffer: maxAnswerBytes } as const;
+  const { environment: env, registry, timeoutMs: timeout = usualTimeoutMs } = options;
+  const bounds = { timeout, killSignal: 'SIGKILL', maxBuffer: maxAnswerBytes } as const;
   return new Promise((resolve, reject) => {
     const child = execFile(program, ['get'], { env, ...bounds }, (error, stdout) => {
       if (!error) return resolve(stdout);
-      // What it says when it fails is a sentence on its standard output.
       const isThere = error.code !== 'ENOENT' && error.code !== 'EACCES';
-      const said = isThere ? `ended with ${error.code ?? error.signal}: ${stdout}` : error.code;
-      reject(failed(options, `${program} ${said}`, isThere));
+      reject(
+        failed(options, `${program} ${isThere ? howItEnded(error, stdout) : error.code}`, isThere),
+      );
     });
     // It may end without having read.
     child.stdin?.on('error', () => undefined);
     child.stdin?.end(dockerName(registry));
   });
+}
+
+/** A program that fails by itself says why on its standard output; one that was stopped may have begun its answer. */
+function howItEnded({ code, signal, killed }: ExecFileException, stdout: string): string {
+  if (killed) return 'did not end in time';
+  const isSentence = typeof code === 'number' && !stdout.includes('{');
+  return `ended with ${code ?? signal}${isSentence ? `: ${stdout}` : ''}`;
 }
 
 /** Docker's own name for its hub is an address. Source: docker/cli, cli/config/configfile. */

@@ -3,7 +3,19 @@
  * them. `expects` completes the sentence "set it to …".
  */
 import { z } from 'zod';
-import { Secret } from './secret.ts';
+import {
+  count,
+  imageReference,
+  kubernetesName,
+  list,
+  listenAddress,
+  megabytes,
+  mirrors,
+  registryAddress,
+  secret,
+  tolerations,
+  url,
+} from './environment-schemas.ts';
 
 export interface Variable<T> {
   readonly about: string;
@@ -13,95 +25,6 @@ export interface Variable<T> {
   /** Never shown, and readable from the file that `<name>_FILE` names. */
   readonly secret?: true;
   readonly schema: z.ZodType<T>;
-}
-
-export interface ListenAddress {
-  readonly host: string;
-  /** 0 takes a free one. */
-  readonly port: number;
-}
-
-/** `host[:port][/prefix]`, without scheme, tag or digest. Source: the reference grammar of distribution. */
-const registryAddress = z
-  .string()
-  .regex(/^(?:[a-zA-Z0-9.-]+|\[[0-9a-fA-F:]+\])(?::\d{1,5})?(?:\/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*$/);
-
-/** Source: RFC 1123, subdomain. */
-const kubernetesName = z.string().regex(/^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/);
-
-/** `[registry/]repository[:tag][@digest]` */
-const imageReference = z.string().regex(/^[a-zA-Z0-9][\w.:/@-]{0,511}$/);
-
-const effects = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'] as const;
-
-const listenAddress = z
-  .string()
-  .regex(/^(?:\[[0-9a-fA-F:]+\]|[^:[\]/]+):\d{1,5}$/)
-  .transform((text): ListenAddress => {
-    const colon = text.lastIndexOf(':');
-    const host = text.slice(0, colon).replace(/^\[|\]$/g, '');
-    return { host, port: Number(text.slice(colon + 1)) };
-  })
-  .refine(({ port }) => port < 65_536);
-
-const count = z
-  .string()
-  .regex(/^[1-9]\d{0,2}$/)
-  .transform(Number);
-
-const megabytes = z
-  .string()
-  .regex(/^[1-9]\d{0,6}$/)
-  .transform((text) => Number(text) * 1024 ** 2);
-
-const list = z.string().transform((text) =>
-  text
-    .split(',')
-    .map((item) => item.trim())
-    .filter((item) => item !== ''),
-);
-
-/** As `kubectl taint` writes taints: `key[=value][:effect]`. */
-const tolerations = list.pipe(
-  z.array(
-    z
-      .string()
-      .regex(/^[\w./-]+(?:=[\w.-]*)?(?::[A-Za-z]+)?$/)
-      .transform((item) => {
-        const [taint = '', effect] = item.split(':');
-        const [key = '', value] = taint.split('=');
-        return { key, value, effect };
-      })
-      .refine(({ effect }) => effect === undefined || effects.some((one) => one === effect))
-      .transform(({ key, value, effect }) => ({
-        key,
-        ...(value === undefined
-          ? { operator: 'Exists' as const }
-          : { operator: 'Equal' as const, value }),
-        ...(effect !== undefined && { effect: effect as (typeof effects)[number] }),
-      })),
-  ),
-);
-
-const mirrors = list.pipe(
-  z.array(
-    z
-      .string()
-      .regex(/^[^=\s]+=[^=\s]+$/)
-      .transform((item) => {
-        const [from = '', to = ''] = item.split('=');
-        return { from, to };
-      }),
-  ),
-);
-
-/** An address of one of the protocols, such as `redis:`. */
-function url(...protocols: readonly string[]): z.ZodType<string> {
-  return z.string().refine((text) => protocols.includes(URL.parse(text)?.protocol ?? ''));
-}
-
-function secret(schema: z.ZodType<string>): z.ZodType<Secret> {
-  return schema.transform((text) => new Secret(text));
 }
 
 export const variables = {
@@ -146,6 +69,12 @@ export const variables = {
     expects: 'a password; HEPHY_REGISTRY_USERNAME has to be set with it',
     secret: true,
     schema: secret(z.string().min(1)),
+  },
+  HEPHY_REGISTRY_CREDENTIAL_HELPER: {
+    about:
+      'In place of that user: the program `docker-credential-<name>` on the PATH, which turns the identity of this machine or pod into one. Builders on this machine then need HEPHY_BUILDER_USERNAME.',
+    expects: 'a name such as ecr-login',
+    schema: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/),
   },
   HEPHY_BUILDER_USERNAME: {
     about:
@@ -260,6 +189,37 @@ export const variables = {
       'The ConfigMap, in the namespace of builds, with the certificates of authorities that builders trust beside the usual ones. For our own processes there is NODE_EXTRA_CA_CERTS.',
     expects: 'the name of a ConfigMap of PEM files',
     schema: kubernetesName,
+  },
+  HEPHY_ISOLATION: {
+    about:
+      'Whether the steps of a Dockerfile run in the container that pushes, in a cluster: `together` is faster, `split` keeps what pushes away from them. Without it: `split`, unless builders have a user of their own or the registry asks for nothing.',
+    expects: 'together or split',
+    schema: z.enum(['together', 'split']),
+  },
+  HEPHY_BUILDER_PULL_CONFIG: {
+    about:
+      'What builders in a cluster read base images with. Steps of a Dockerfile can read it: name users who may only pull.',
+    expects: 'a docker config.json with auths and credHelpers',
+    secret: true,
+    schema: secret(z.string().min(2).max(65_536)),
+  },
+  HEPHY_BUILDER_SERVICE_ACCOUNT: {
+    about:
+      "The service account of builders' pods, for a cloud's workload identity. Steps of a Dockerfile share it: with `split` let it only pull.",
+    expects: 'the name of a service account of HEPHY_NAMESPACE',
+    schema: kubernetesName,
+  },
+  HEPHY_IMAGE_PULL_SECRETS: {
+    about: 'What nodes pull HEPHY_IMAGE and HEPHY_KANIKO_IMAGE with.',
+    expects: 'a list of names of Secrets of HEPHY_NAMESPACE',
+    fallback: '',
+    schema: list.pipe(z.array(kubernetesName)),
+  },
+  HEPHY_BUILDER_DISK: {
+    about: 'The most that one platform build may write in the cluster.',
+    expects: 'a quantity of Kubernetes such as 20Gi',
+    fallback: '20Gi',
+    schema: z.string().regex(/^[1-9]\d*(?:Mi|Gi)$/),
   },
   HEPHY_BUILDER_MEMORY: {
     about: 'The most memory that one platform build may take in the cluster.',

@@ -162,6 +162,34 @@ test('builds in a cluster need to be told their images and a registry', () => {
   ]);
 });
 
+test('builds in a cluster can be kept from what pushes', () => {
+  const read = readEnvironment({
+    HEPHY_ISOLATION: 'split',
+    HEPHY_BUILDER_DISK: '5Gi',
+    HEPHY_BUILDER_PULL_CONFIG: '{"auths":{}}',
+    HEPHY_BUILDER_SERVICE_ACCOUNT: 'puller',
+    HEPHY_IMAGE_PULL_SECRETS: 'hub, mirror',
+  });
+  const kubernetes = read.ok ? read.settings.kubernetes : null;
+  expect(kubernetes).toMatchObject({
+    isolation: 'split',
+    builderDisk: '5Gi',
+    builderServiceAccount: 'puller',
+    imagePullSecrets: ['hub', 'mirror'],
+  });
+  expect(kubernetes?.builderPullConfig?.reveal()).toBe('{"auths":{}}');
+});
+
+test('a registry knows us by a password or by a program, not by both', () => {
+  const HEPHY_REGISTRY_CREDENTIAL_HELPER = 'ecr-login';
+  const read = readEnvironment({ HEPHY_REGISTRY: 'r.example', HEPHY_REGISTRY_CREDENTIAL_HELPER });
+  expect(read.ok && read.settings.registry?.credentialHelper).toBe('ecr-login');
+  const user = { HEPHY_REGISTRY_USERNAME: 'ada', HEPHY_REGISTRY_PASSWORD: 'hunter2' };
+  expect(problemsOf({ HEPHY_REGISTRY_CREDENTIAL_HELPER, ...user })).toEqual([
+    'HEPHY_REGISTRY_CREDENTIAL_HELPER and HEPHY_REGISTRY_USERNAME are both set; set one of them',
+  ]);
+});
+
 test('sources lie in a bucket if one is named', () => {
   const read = readEnvironment({
     HEPHY_S3_BUCKET: 'hephy.example',

@@ -1,12 +1,8 @@
 import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
 import { nearestName } from './nearest-name.ts';
-import {
-  variables,
-  type ListenAddress,
-  type Variable,
-  type VariableName,
-} from './environment-table.ts';
+import type { ListenAddress } from './environment-schemas.ts';
+import { variables, type Variable, type VariableName } from './environment-table.ts';
 import type { Secret } from './secret.ts';
 
 export type { ListenAddress };
@@ -21,6 +17,8 @@ export interface Settings {
     readonly address: string;
     readonly plainHttp: boolean;
     readonly credentials: Credentials | null;
+    /** `ecr-login` of `docker-credential-ecr-login`; never beside `credentials`. */
+    readonly credentialHelper: string | null;
     /** Of builders alone; null: they use `credentials`. */
     readonly builderCredentials: Credentials | null;
   } | null;
@@ -37,6 +35,12 @@ export interface Settings {
     readonly cacheClaim: string | null;
     readonly certificates: string | null;
     readonly builderMemory: string;
+    readonly builderDisk: string;
+    readonly isolation: 'together' | 'split' | null;
+    /** A docker `config.json`, not parsed. */
+    readonly builderPullConfig: Secret | null;
+    readonly builderServiceAccount: string | null;
+    readonly imagePullSecrets: readonly string[];
     readonly tolerations: Values['HEPHY_BUILDER_TOLERATIONS'];
   };
   /** Null: sources lie in a folder of the data. */
@@ -127,7 +131,10 @@ function describeMissing(environment: Environment): string[] {
   const needed = isKubernetes ? ['HEPHY_REGISTRY', 'HEPHY_IMAGE', 'HEPHY_KANIKO_IMAGE'] : [];
   const ofBucket = ['HEPHY_S3_PREFIX', 'HEPHY_S3_ENDPOINT', 'HEPHY_S3_ACCESS_KEY_ID'];
   const useless = has('HEPHY_S3_BUCKET') ? [] : ofBucket.filter(has);
+  const helper = 'HEPHY_REGISTRY_CREDENTIAL_HELPER';
+  const bothSet = has(helper) && has('HEPHY_REGISTRY_USERNAME');
   return [
+    ...(bothSet ? [`${helper} and HEPHY_REGISTRY_USERNAME are both set; set one of them`] : []),
     ...halves,
     ...needed
       .filter((name) => !has(name))
@@ -159,26 +166,14 @@ function settingsOf(values: Values): Settings {
               values.HEPHY_REGISTRY_USERNAME,
               values.HEPHY_REGISTRY_PASSWORD,
             ),
+            credentialHelper: values.HEPHY_REGISTRY_CREDENTIAL_HELPER,
             builderCredentials: credentialsOf(
               values.HEPHY_BUILDER_USERNAME,
               values.HEPHY_BUILDER_PASSWORD,
             ),
           },
     driver: values.HEPHY_DRIVER,
-    kubernetes: {
-      kubeconfig: values.HEPHY_KUBECONFIG,
-      namespace: values.HEPHY_NAMESPACE,
-      image: values.HEPHY_IMAGE,
-      kanikoImage: values.HEPHY_KANIKO_IMAGE,
-      kanikoVersion: values.HEPHY_KANIKO_VERSION,
-      kanikoHttp1: values.HEPHY_KANIKO_HTTP1,
-      kanikoLingerSeconds: values.HEPHY_KANIKO_LINGER_SECONDS,
-      cacheRepository: values.HEPHY_CACHE_REPOSITORY,
-      cacheClaim: values.HEPHY_CACHE_CLAIM,
-      certificates: values.HEPHY_CERTIFICATES,
-      builderMemory: values.HEPHY_BUILDER_MEMORY,
-      tolerations: values.HEPHY_BUILDER_TOLERATIONS,
-    },
+    kubernetes: kubernetesOf(values),
     s3: s3Of(values),
     baseMirrors: values.HEPHY_BASE_MIRROR,
     listen: {
@@ -214,6 +209,28 @@ function s3Of(values: Values): Settings['s3'] {
     endpoint: values.HEPHY_S3_ENDPOINT,
     credentials:
       accessKeyId !== null && secretAccessKey !== null ? { accessKeyId, secretAccessKey } : null,
+  };
+}
+
+function kubernetesOf(values: Values): Settings['kubernetes'] {
+  return {
+    kubeconfig: values.HEPHY_KUBECONFIG,
+    namespace: values.HEPHY_NAMESPACE,
+    image: values.HEPHY_IMAGE,
+    kanikoImage: values.HEPHY_KANIKO_IMAGE,
+    kanikoVersion: values.HEPHY_KANIKO_VERSION,
+    kanikoHttp1: values.HEPHY_KANIKO_HTTP1,
+    kanikoLingerSeconds: values.HEPHY_KANIKO_LINGER_SECONDS,
+    cacheRepository: values.HEPHY_CACHE_REPOSITORY,
+    cacheClaim: values.HEPHY_CACHE_CLAIM,
+    certificates: values.HEPHY_CERTIFICATES,
+    builderMemory: values.HEPHY_BUILDER_MEMORY,
+    builderDisk: values.HEPHY_BUILDER_DISK,
+    isolation: values.HEPHY_ISOLATION,
+    builderPullConfig: values.HEPHY_BUILDER_PULL_CONFIG,
+    builderServiceAccount: values.HEPHY_BUILDER_SERVICE_ACCOUNT,
+    imagePullSecrets: values.HEPHY_IMAGE_PULL_SECRETS,
+    tolerations: values.HEPHY_BUILDER_TOLERATIONS,
   };
 }
 

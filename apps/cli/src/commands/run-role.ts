@@ -36,7 +36,7 @@ export async function runRole(
   };
   const listening = await startOrStop(running, async () => {
     await mkdir(settings.dataDirectory, { recursive: true, mode: 0o700 });
-    const connections = await connect({ settings, places }, running);
+    const connections = await connect({ ...known, places }, running);
     return startRole(role, { connections, path });
   });
   print(listening ? `hephy ${role} listens on ${listening}` : `hephy ${role} is at work`);

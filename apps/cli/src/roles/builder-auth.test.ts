@@ -4,7 +4,6 @@ import {
   builderAuth,
   builderCredentials,
   builderIsolation,
-  builderUser,
   parseDockerConfig,
   plainRegistries,
 } from './builder-auth.ts';
@@ -43,13 +42,16 @@ test.each([
   ['together', 'with a user of their own', { ...publisher, ...builder }],
   ['together', 'with a user of their own alone', builder],
   ['together', 'where the registry asks for nothing', {}],
+  ['split', 'with what a program says', { HEPHY_REGISTRY_CREDENTIAL_HELPER: 'ecr-login' }],
+  ['together', 'where the operator says so', { ...publisher, HEPHY_ISOLATION: 'together' }],
+  ['split', 'where the operator wants it', { ...publisher, ...builder, HEPHY_ISOLATION: 'split' }],
 ])('steps and push are %s %s', (isolation, _, environment) => {
   expect(builderIsolation(registryOf(environment))).toBe(isolation);
 });
 
 describe('what the containers of a builder are given', () => {
   const registry = registryOf(publisher);
-  const user = builderUser(registry);
+  const user = { username: 'ada', password: 'p:w' };
   const reader = { auth: base64('reader:r') };
   const pull = parseDockerConfig(
     JSON.stringify({

@@ -6,7 +6,7 @@ import type { Connections } from './connect.ts';
 import { UserError } from '../client/contexts.ts';
 
 interface Registry {
-  readonly settings: Pick<Connections['settings'], 'registry'>;
+  readonly settings: Pick<Connections['settings'], 'registry' | 'kubernetes'>;
   readonly places: Pick<Connections['places'], 'registry' | 'plainHttp'>;
 }
 
@@ -29,18 +29,20 @@ export function parseDockerConfig(text: string): DockerConfig {
 
 /** What builders push with, as `docker login` stores it; undefined if the registry asks for nothing. */
 export function builderAuth(registry: Registry): string | undefined {
-  return dockerConfig(registry, { user: builderUser(registry) });
+  return dockerConfig(registry, { user: staticUser(registry) });
 }
 
 /** Undefined if the registry asks for nothing. */
-export function builderUser({ settings }: Registry): RegistryCredentials | undefined {
+function staticUser({ settings }: Registry): RegistryCredentials | undefined {
   const known = settings.registry?.builderCredentials ?? settings.registry?.credentials;
   return known ? { username: known.username, password: known.password.reveal() } : undefined;
 }
 
 /** A step of a Dockerfile never comes near what the publisher moves the tags of releases with. */
-export function builderIsolation({ settings: { registry } }: Registry): Isolation {
-  return registry?.credentials && !registry.builderCredentials ? 'split' : 'together';
+export function builderIsolation({ settings: { registry, kubernetes } }: Registry): Isolation {
+  if (kubernetes.isolation) return kubernetes.isolation;
+  const { credentials, credentialHelper, builderCredentials } = registry ?? {};
+  return (credentials ?? credentialHelper) && !builderCredentials ? 'split' : 'together';
 }
 
 /** What the containers of a builder's pod are given: with `split`, the one that runs a Dockerfile's steps can only pull. */

@@ -37,6 +37,13 @@ export interface Places {
   readonly plainHttp: boolean | undefined;
 }
 
+export interface ConnectInput {
+  readonly settings: Settings;
+  readonly places: Places;
+  /** What programs of others are given. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
 export type Connections = Awaited<ReturnType<typeof connect>>;
 
 /** A lease outlives a few lost renewals, and is what a killed process costs at most. */
@@ -46,7 +53,7 @@ const now = (): Date => new Date();
 
 /** Opens the stores that every role works with; each is closed by `shutdown`, the last first. */
 export async function connect(
-  { settings, places }: { settings: Settings; places: Places },
+  { settings, places, environment }: ConnectInput,
   { shutdown, log }: { shutdown: Shutdown; log: Logger },
 ) {
   const newId = createIds({ now, random: Math.random });
@@ -76,6 +83,7 @@ export async function connect(
   return {
     settings,
     places,
+    environment,
     shutdown,
     log,
     now,

@@ -11,8 +11,10 @@ import {
   readableKanikoLog,
   type KanikoConfig,
 } from '@hephy/backends';
+import { failureOf } from '@hephy/core';
 import { createKubernetesDriver, createKubeClient, loadKubeConfig } from '@hephy/drivers';
 import type { Driver, Isolation, KubernetesDriverOptions } from '@hephy/drivers';
+import { RegistryFailure } from '@hephy/registry';
 import { createSourceListener, sourceUrl, type SourceStore } from '@hephy/source';
 import { createSourceGrants, type SourceGrants } from '@hephy/store';
 import type { Connections } from './connect.ts';
@@ -20,13 +22,13 @@ import { UserError } from '../client/contexts.ts';
 import {
   builderCredentials,
   builderIsolation,
-  builderUser,
+  parseDockerConfig,
   plainRegistries,
 } from './builder-auth.ts';
 import { refuseOptions } from './refuse-options.ts';
+import { builderUser } from './registry-user.ts';
 
 const sweepGrantsEveryMs = 600_000;
-const builderDisk = '20Gi';
 
 /** Builders as KubeJobs in a cluster, whose pods fetch their sources from this process. */
 export async function openKubernetesDriver(
@@ -54,17 +56,32 @@ export async function openKubernetesDriver(
     client,
     ...kanikoBackend(config),
     job: jobOptions(connections, isolation),
-    credentials: () => {
-      const user = builderUser(connections);
-      const credentials = builderCredentials(connections, { isolation, user });
-      return Promise.resolve({ ok: true, credentials });
-    },
+    credentials: credentialsOf(connections, isolation),
     grantSource: async (source, until) =>
       sourceUrl(sourcesUrl, await grants.grantSource({ source, until })),
     onError,
   });
   shutdown.add('kubernetes', () => driver.close());
   return refuseOptions(driver, (options) => kanikoOptionRefusal(options, config));
+}
+
+function credentialsOf(
+  connections: Connections,
+  isolation: Isolation,
+): KubernetesDriverOptions['credentials'] {
+  const { builderPullConfig } = connections.settings.kubernetes;
+  const pull = builderPullConfig ? parseDockerConfig(builderPullConfig.reveal()) : undefined;
+  const askUser = builderUser(connections);
+  return async () => {
+    try {
+      const user = await askUser?.({ renew: false });
+      return { ok: true, credentials: builderCredentials(connections, { isolation, user, pull }) };
+    } catch (error) {
+      if (!(error instanceof RegistryFailure)) throw error;
+      const reason = error.temporary ? 'RegistryUnavailable' : 'RegistryUnauthorized';
+      return { ok: false, failure: failureOf(reason, { detail: error.message }) };
+    }
+  };
 }
 
 function jobOptions(
@@ -75,11 +92,11 @@ function jobOptions(
     ownImage: kubernetes.image ?? '',
     resources: {
       requests: { cpu: '250m', memory: '256Mi', 'ephemeral-storage': '256Mi' },
-      limits: { memory: kubernetes.builderMemory, 'ephemeral-storage': builderDisk },
+      limits: { memory: kubernetes.builderMemory, 'ephemeral-storage': kubernetes.builderDisk },
     },
     tolerations: kubernetes.tolerations,
-    imagePullSecrets: [],
-    serviceAccountName: undefined,
+    imagePullSecrets: kubernetes.imagePullSecrets,
+    serviceAccountName: kubernetes.builderServiceAccount ?? undefined,
     isolation,
     plainHttp: places.plainHttp ?? false,
     authorities: kubernetes.certificates ?? undefined,

@@ -4,6 +4,7 @@ import { buildahCommands, buildahOptionRefusal, renderRegistriesConf } from '@he
 import { createLocalDriver, findContainment, machinePlatformOf } from '@hephy/drivers';
 import type { Driver } from '@hephy/drivers';
 import type { SourceStore } from '@hephy/source';
+import { UserError } from '../client/contexts.ts';
 import { dataPath, type Connections } from './connect.ts';
 import { plainRegistries, builderAuth } from './builder-auth.ts';
 import { refuseOptions } from './refuse-options.ts';
@@ -16,6 +17,7 @@ export async function openLocalDriver(
   connections: Connections,
   { sources, path }: { sources: SourceStore; path: string },
 ): Promise<Driver> {
+  refuseHelper(connections);
   const files = await writeBuilderFiles(connections);
   await warnIfUncontained(connections, path);
   const plain = plainRegistries(connections);
@@ -32,6 +34,14 @@ export async function openLocalDriver(
     newId: connections.newId,
   });
   return refuseOptions(driver, buildahOptionRefusal);
+}
+
+/** Builders here keep what they push with in a file, and what a program says ends after some hours. */
+function refuseHelper({ settings: { registry } }: Connections): void {
+  if (!registry?.credentialHelper || registry.builderCredentials) return;
+  throw new UserError(
+    'HEPHY_REGISTRY_CREDENTIAL_HELPER is not asked for builds on this machine; set HEPHY_BUILDER_USERNAME and HEPHY_BUILDER_PASSWORD too',
+  );
 }
 
 async function warnIfUncontained(connections: Connections, path: string): Promise<void> {

@@ -10,12 +10,13 @@ import {
   createPushRightCheck,
   type PreflightCheck,
 } from '@hephy/worker';
-import { builderUser, registryHost } from './builder-auth.ts';
+import { registryHost } from './builder-auth.ts';
 import type { Connections } from './connect.ts';
+import { builderUser } from './registry-user.ts';
 
 /** What is the same wherever builders run: what they push to, and what they begin with. */
 export function preflightChecks(
-  connections: Pick<Connections, 'settings' | 'places'>,
+  connections: Pick<Connections, 'settings' | 'places' | 'environment' | 'now'>,
   sources: Pick<SourceStore, 'open'>,
 ): PreflightCheck[] {
   const { settings, places } = connections;
@@ -24,11 +25,15 @@ export function preflightChecks(
   const reach = reachOf(mirrors.map(({ to }) => registryHost(to)));
   // A second try would come too late.
   const limits = { attempts: 1 };
+  const credentials = builderUser(connections);
+  // The embedded registry has no accounts; whom a service account stands for, only its pods can tell.
+  const { registry, kubernetes } = settings;
+  const isUserKnown = registry !== null && (credentials ?? !kubernetes.builderServiceAccount);
   const connectToOwn = (): RegistryClient =>
     createRegistryClient({
       registry: own,
       limits,
-      credentials: () => Promise.resolve(builderUser(connections)),
+      ...(credentials && { credentials }),
       ...(places.plainHttp !== undefined && { plainHttp: places.plainHttp }),
     });
   const connect = (registry: string): RegistryClient =>
@@ -36,8 +41,7 @@ export function preflightChecks(
   const dialect =
     settings.driver === 'local' ? buildahDialect(machinePlatformOf(process.arch)) : kanikoDialect;
   return [
-    // The embedded registry has no accounts.
-    ...(settings.registry === undefined ? [] : [createPushRightCheck(connectToOwn)]),
+    ...(isUserKnown ? [createPushRightCheck(connectToOwn)] : []),
     createBaseImageCheck({ sources, dialect, ask: createAskRegistries({ mirrors, connect }) }),
   ];
 }

@@ -2,21 +2,16 @@ import { createPublisher, createReleaseRegistry } from '@hephy/publisher';
 import { createRegistryClient } from '@hephy/registry';
 import { createUrlGuard, createWebhookHook } from '@hephy/release';
 import type { Connections } from './connect.ts';
+import { publisherUser } from './registry-user.ts';
 
 /** Publishes and delivers: the one role that is given registry credentials for releases, and reads hook secrets. */
 export function startPublisher(connections: Connections): void {
   const { settings, places, shutdown, newRedis, now, apps } = connections;
-  const credentials = settings.registry?.credentials ?? null;
+  const credentials = publisherUser(connections);
   const client = createRegistryClient({
     registry: places.registry.split('/', 1)[0] ?? places.registry,
     ...(places.plainHttp !== undefined && { plainHttp: places.plainHttp }),
-    ...(credentials && {
-      credentials: () =>
-        Promise.resolve({
-          username: credentials.username,
-          password: credentials.password.reveal(),
-        }),
-    }),
+    ...(credentials && { credentials }),
   });
   shutdown.add('registry', () => client.close());
   const guard = createUrlGuard({ allowPrivate: settings.hookAllow });

@@ -28,8 +28,9 @@ async function tryOne(
     return { ok: true, warnings: [] };
   } catch (error) {
     if (!(error instanceof RegistryFailure) && !signal.aborted) throw error;
-    const why = error instanceof RegistryFailure ? error.message : 'no answer in time';
-    const reason = error instanceof RegistryFailure ? refusals[error.reason] : undefined;
+    const failure = error instanceof RegistryFailure ? error : undefined;
+    const why = failure?.message ?? 'no answer in time';
+    const reason = failure && !failure.temporary ? refusals[failure.reason] : undefined;
     if (reason) return { ok: false, failure: failureOf(reason, { detail: `builders: ${why}` }) };
     return { ok: true, warnings: [`the right to push to ${name} could not be tried (${why})`] };
   }
