@@ -23,6 +23,7 @@ export const trial = {
 export const everything = {
   ...least,
   imagePullSecrets: ['pull'],
+  certificates: '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n',
   kaniko: { ...least.kaniko, debug: true },
   registry: {
     ...least.registry,
@@ -35,6 +36,7 @@ export const everything = {
   builds: {
     namespace: 'their-builds',
     quota: { pods: '20', 'limits.memory': '64Gi' },
+    cache: { size: '100Gi', storageClass: 'nfs' },
     imagePullSecrets: ['pull', 'mirror'],
     pullSecret: 'reader',
     serviceAccount: { name: 'puller', annotations: { 'cloud.example.com/role': 'images' } },
@@ -52,7 +54,9 @@ export const everything = {
     serviceAccountAnnotations: { 'cloud.example.com/role': 'sources' },
   },
   worker: { replicas: 3, serviceAccountAnnotations: { 'cloud.example.com/role': 'sources' } },
-  sources: { s3: { bucket: 'sources', prefix: 'hephy/', existingSecret: 's3' } },
+  sources: {
+    s3: { bucket: 'sources', prefix: 'hephy/', existingSecret: 's3', spool: { size: '5Gi' } },
+  },
   publisher: { replicas: 2 },
   api: { ...least.api, replicas: 2, service: { type: 'NodePort', nodePort: 30_081 } },
   nodeSelector: { 'kubernetes.io/os': 'linux' },

@@ -62,6 +62,8 @@ describe('values that cannot be meant', () => {
     [{ settings: { HEPHY_DATA: '/tmp' } }, "additional properties 'HEPHY_DATA' not allowed"],
     [{ reciever: {} }, "additional properties 'reciever' not allowed"],
     [{ builds: { namespace: 'Builds' } }, "at '/builds/namespace': 'Builds' does not match"],
+    [{ certificates: '/etc/ca.pem' }, "at '/certificates': '/etc/ca.pem' does not match"],
+    [{ builds: { cache: { size: '10' } } }, "at '/builds/cache/size': '10' does not match"],
     [{ sources: { storage: { size: 10 } } }, "at '/sources/storage/size': got number, want string"],
   ])('%j', async (values, sentence) => {
     await expect(templateChart({ values: { ...least, ...values } })).rejects.toThrow(sentence);
@@ -136,7 +138,7 @@ describe('the pods', () => {
       name,
       ...(secret ? [`${name}_FILE`] : []),
     ]);
-    expect(ours).toEqual(expect.arrayContaining(set));
+    expect([...ours, 'NODE_EXTRA_CA_CERTS']).toEqual(expect.arrayContaining(set));
     const missing = environmentTable.filter(
       ({ name }) =>
         ![name, `${name}_FILE`].some((each) => set.includes(each)) &&
@@ -230,6 +232,55 @@ describe('the pods', () => {
         { name: 'HEPHY_IMAGE_PULL_SECRETS', value: 'pull,mirror' },
       ]),
     );
+  });
+
+  test('mount nothing that they do not name, and trust the authorities that are given', async () => {
+    for (const values of [least, trial, everything]) {
+      for (const { volumes, volumeMounts, env } of Object.values(await rolesOf(values))) {
+        const names = volumes.map(({ name }) => name);
+        expect(volumeMounts.map(({ name }) => name).toSorted()).toEqual(names.toSorted());
+        const trusted = env.find(({ name }) => name === 'NODE_EXTRA_CA_CERTS')?.value;
+        const mounted = volumeMounts.find(({ name }) => name === 'certificates')?.mountPath;
+        expect(trusted).toBe(mounted && `${mounted}/ca.pem`);
+        expect(mounted === undefined).toBe(values !== everything);
+      }
+    }
+  });
+
+  test('of builds find a volume for layers, and the authorities, in their own namespace', async () => {
+    const objects = await render(everything);
+    const ours = objects.filter(({ metadata: { name } }) =>
+      ['hephy-cache', 'hephy-certificates'].includes(name),
+    );
+    expect(ours.map(({ kind, metadata: { namespace } }) => `${kind} of ${namespace}`)).toEqual([
+      'ConfigMap of their-builds',
+      'ConfigMap of hephy',
+      'PersistentVolumeClaim of their-builds',
+    ]);
+    expect(ours.at(-1)?.['spec']).toEqual({
+      accessModes: ['ReadWriteMany'],
+      resources: { requests: { storage: '100Gi' } },
+      storageClassName: 'nfs',
+    });
+    expect((await rolesOf(everything))['worker']?.env).toEqual(
+      expect.arrayContaining([
+        { name: 'HEPHY_CERTIFICATES', value: 'hephy-certificates' },
+        { name: 'HEPHY_CACHE_CLAIM', value: 'hephy-cache' },
+        { name: 'HEPHY_CACHE_REPOSITORY', value: 'oci:/cache/${REPOSITORY}/${ARCH}' },
+      ]),
+    );
+  });
+
+  test('have a disk of their own for what is on its way to a bucket, where one is asked for', async () => {
+    const spools = Object.entries(await rolesOf(everything)).flatMap(([role, pod]) =>
+      pod.volumeMounts
+        .filter(({ mountPath }) => mountPath === '/var/lib/hephy/spool')
+        .map(({ name }) => [role, pod.volumes.find((volume) => volume.name === name)]),
+    );
+    const spec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '5Gi' } } };
+    expect(spools).toEqual([
+      ['receiver', { name: 'spool', ephemeral: { volumeClaimTemplate: { spec } } }],
+    ]);
   });
 
   test('run the workers beside the receiver only where their volume is on one node', async () => {

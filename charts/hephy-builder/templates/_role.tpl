@@ -23,6 +23,10 @@ spec:
         # Azure looks for it on each pod.
         azure.workload.identity/use: 'true'
         {{- end }}
+      {{- with .root.Values.certificates }}
+      # They are read at the start.
+      annotations: { hephy-builder/certificates: {{ sha256sum . }} }
+      {{- end }}
     spec:
       serviceAccountName: {{ include "hephy.name" $of }}
       # The worker alone asks anything of the cluster.
@@ -58,15 +62,24 @@ spec:
             {{- include "hephy.environment" .root | nindent 12 }}
             {{- include "hephy.secretsEnvironment" $of | nindent 12 }}
             {{- .environment | nindent 12 }}
+            {{- if .root.Values.certificates }}
+            - { name: NODE_EXTRA_CA_CERTS, value: /etc/hephy/certificates/ca.pem }
+            {{- end }}
           volumeMounts:
             - { name: data, mountPath: /var/lib/hephy }
             - { name: temporary, mountPath: /tmp }
             - { name: secrets, mountPath: /run/hephy, readOnly: true }
+            {{- if .root.Values.certificates }}
+            - { name: certificates, mountPath: /etc/hephy/certificates, readOnly: true }
+            {{- end }}
             {{- with .mounts }}{{ . | nindent 12 }}{{ end }}
       volumes:
         - { name: data, emptyDir: {} }
         - { name: temporary, emptyDir: {} }
         {{- include "hephy.secretsVolume" $of | nindent 8 }}
+        {{- if .root.Values.certificates }}
+        - { name: certificates, configMap: { name: {{ include "hephy.name" (list .root "certificates") }} } }
+        {{- end }}
         {{- with .volumes }}{{ . | nindent 8 }}{{ end }}
 {{- end }}
 
