@@ -28,24 +28,29 @@ export async function startHephyOn(
   cluster: Cluster,
   environment: Readonly<Record<string, string>> = {},
 ): Promise<HephyOnCluster> {
-  const image = await pushOurImage(cluster);
-  const builds = await makeBuildsNamespace(cluster);
-  const hephy = await startHephy({
-    environment: {
-      ...kubernetesSettings(cluster, builds),
-      HEPHY_IMAGE: image,
-      HEPHY_BUILDER_MEMORY: '1Gi',
-      ...environment,
-    },
-  });
+  const place = await makeBuildsPlace(cluster);
+  const hephy = await startHephy({ environment: { ...place.settings, ...environment } });
   return {
     ...hephy,
-    namespace: builds.namespace,
+    namespace: place.namespace,
     async close() {
       await hephy.close();
-      await builds.remove();
+      await place.remove();
     },
   };
+}
+
+export interface BuildsPlace extends BuildsNamespace {
+  /** What makes a service build there. */
+  readonly settings: Readonly<Record<string, string>>;
+}
+
+/** A namespace for builds of services that run on this machine. */
+export async function makeBuildsPlace(cluster: Cluster): Promise<BuildsPlace> {
+  const image = await pushOurImage(cluster);
+  const builds = await makeBuildsNamespace(cluster);
+  const own = { HEPHY_IMAGE: image, HEPHY_BUILDER_MEMORY: '1Gi' };
+  return { ...builds, settings: { ...kubernetesSettings(cluster, builds), ...own } };
 }
 
 export interface BuildsNamespace {

@@ -1,13 +1,7 @@
 import { createRegistryClient } from '@hephy/registry';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
-import {
-  runGitClient,
-  startGitClient,
-  type GitClientResult,
-  type WorkTree,
-} from '../parts/git-client.ts';
-import { startGate } from '../parts/gate.ts';
+import { runGitClient, type GitClientResult, type WorkTree } from '../parts/git-client.ts';
 import { showLogOnFailure } from '../parts/hephy.ts';
 import { until } from '../parts/until.ts';
 import { startHephyOn, type HephyOnCluster } from './hephy-on-cluster.ts';
@@ -85,39 +79,4 @@ test('a failing step rejects the push and names it, and the other platform is st
   expect(pushed.exitCode).toBe(1);
   expect(pushed.stderr).toContain('main -> main (build failed: linux/amd64 exited 7: RUN if');
   await until('nothing left in the namespace', async () => (await listPods()).length === 0);
-});
-
-test('a push that is left cancels its KubeJobs, even those that wait for a node', async () => {
-  const left = await hephy.createApp('left', { platforms: ['linux/amd64'] });
-  await left.commit({ Dockerfile: `FROM ${cluster.images.base}\nRUN sleep 1000\n` });
-  const pushing = startGitClient(['push', 'deis', 'main'], { cwd: left.path });
-  await until('a pod', async () => (await listPods()).length > 0);
-  pushing.interrupt();
-  await pushing.result;
-  await until('its end', async () => (await listPods()).length === 0);
-  expect((await hephy.ended('left', 1)).state).toBe('canceled');
-});
-
-test('a build goes on while the service is killed, and ends once, with all of its log', async () => {
-  const gate = await startGate(cluster.registry.split(':')[0]);
-  try {
-    const killed = await hephy.createApp('killed', { platforms: ['linux/amd64'] });
-    await killed.commit({
-      Dockerfile: `FROM ${cluster.images.base}\nRUN echo before\n${gate.step('killed')}\nRUN echo after\n`,
-    });
-    const pushing = startGitClient(['push', 'deis', 'main'], { cwd: killed.path });
-    await gate.arrived('killed');
-    await hephy.end('SIGKILL');
-    await pushing.result;
-    gate.open('killed');
-    await hephy.start();
-    expect((await hephy.ended('killed', 1)).state).toBe('succeeded');
-    expect(gate.arrivals('killed')).toBe(1);
-    const lines = (await hephy.log('killed', 1)).split('\n');
-    for (const said of ['before', 'open', 'after']) {
-      expect(lines.filter((line) => line.trim() === `[amd64] ${said}`)).toHaveLength(1);
-    }
-  } finally {
-    await gate.close();
-  }
 });

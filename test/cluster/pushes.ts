@@ -48,8 +48,10 @@ export async function makeApp(
 }
 
 /** KubeJobs, pods and Secrets of builders that are there now: of one app, or of all. */
-export async function objectsOf({ cluster, hephy }: Place, app?: string): Promise<string[]> {
-  const { namespace } = hephy;
+export async function objectsOf(
+  { cluster, hephy: { namespace } }: { cluster: Cluster; hephy: { namespace: string } },
+  app?: string,
+): Promise<string[]> {
   const lists = ['/apis/batch/v1/*/jobs', '/api/v1/*/pods', '/api/v1/*/secrets'];
   const label = `hephy-builder/app${app === undefined ? '' : `=${app}`}`;
   const selector = `labelSelector=${encodeURIComponent(label)}`;

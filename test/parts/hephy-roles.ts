@@ -2,6 +2,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pushBusybox } from './busybox.ts';
 import { startFaultProxy } from './fault-proxy.ts';
 import { createWorkTree, type WorkTree } from './git-client.ts';
 import { createApi } from './hephy.ts';
@@ -16,6 +17,8 @@ export interface RolesOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** Whether each role has data of its own, as on machines that share no volume. */
   readonly apart?: boolean;
+  /** Of this machine, where builders reach the registry. */
+  readonly address?: string;
 }
 
 export async function startRoles(roles: readonly Role[], options: RolesOptions = {}) {
@@ -25,19 +28,22 @@ export async function startRoles(roles: readonly Role[], options: RolesOptions =
     startRedis({ tcp: true }),
     startRegistry(),
   ]);
-  const proxy = await startFaultProxy({ upstream: registry.host });
+  const proxy = await startFaultProxy({
+    upstream: registry.host,
+    ...(options.address && { address: options.address }),
+  });
   const dataOf = (role: Role): string => join(folder, options.apart ? `data-${role}` : 'data');
   const logFile = join(folder, 'service.log');
   const environment: Record<string, string> = {
     HOME: folder,
     HEPHY_DATABASE_URL: await postgres.createDatabase(),
     HEPHY_REDIS_URL: redis.url,
-    HEPHY_REGISTRY: proxy.host,
-    HEPHY_REGISTRY_PLAIN_HTTP: 'true',
     HEPHY_HOOK_ALLOW: '127.0.0.1',
     HEPHY_LISTEN_GIT: '127.0.0.1:0',
     HEPHY_LISTEN_API: '127.0.0.1:0',
     ...options.environment,
+    HEPHY_REGISTRY: proxy.host,
+    HEPHY_REGISTRY_PLAIN_HTTP: 'true',
   };
   const running: { role: Role; process: ServiceProcess }[] = [];
   const start = async (role: Role): Promise<string> => {
@@ -94,6 +100,8 @@ export async function startRoles(roles: readonly Role[], options: RolesOptions =
       for (const each of ending) running.splice(running.indexOf(each), 1);
       return Promise.all(ending.map(({ process }) => process.end(signal)));
     },
+    /** Puts a base image with a shell into the registry, and answers its name. */
+    baseImage: async () => `${proxy.host}/${await pushBusybox(registry.host, folder)}`,
     async createApp(name: string, settings: object = {}): Promise<WorkTree> {
       const made = await api.call('POST', '/v1/apps', { name, settings });
       if (made.status !== 201) throw new Error(JSON.stringify(made));

@@ -8,8 +8,8 @@ import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach } from 'vitest';
 import { z } from 'zod';
-import { seedBaseImage } from '../../apps/cli/src/base-image.ts';
 import { defaultCacheDir } from '../../apps/cli/src/cache-directory.ts';
+import { pushBusybox } from './busybox.ts';
 import { createWorkTree, type WorkTree } from './git-client.ts';
 import {
   logTail,
@@ -113,15 +113,7 @@ export async function startHephy(options: HephyOptions = {}) {
     },
     /** Puts a base image with a shell into the registry, and answers its name. */
     async baseImage(): Promise<string> {
-      const base = await seedBaseImage({
-        registry: at.registry,
-        repository: 'base/busybox',
-        platforms: ['linux/amd64', 'linux/arm64'],
-        cacheDir: defaultCacheDir(process.env),
-        workDir: folder,
-        log: () => undefined,
-      });
-      return base.reference;
+      return `${at.registry}/${await pushBusybox(at.registry, folder)}`;
     },
     /** What the tag names in the registry, as text; undefined if there is no such tag. */
     async readTag(app: string, tag: string): Promise<string | undefined> {

@@ -1,36 +1,24 @@
 import { randomBytes } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { startGate, type Gate } from '../parts/gate.ts';
-import {
-  runGitClient,
-  startGitClient,
-  type GitClientResult,
-  type WorkTree,
-} from '../parts/git-client.ts';
-import { showLogOnFailure, startHephy, type Hephy } from '../parts/hephy.ts';
+import { runGitClient, type GitClientResult, type WorkTree } from '../parts/git-client.ts';
 import { until } from '../parts/until.ts';
+import { amd64, push, thisMachine, tiny, useService } from './ground.ts';
+import { refusals } from './refusals.ts';
 
-let hephy: Hephy;
-let gate: Gate;
-let base: string;
-beforeAll(async () => {
-  const environment = { HEPHY_MAX_PUSH_MB: '2', HEPHY_MAX_SOURCE_MB: '4' };
-  [hephy, gate] = await Promise.all([startHephy({ environment }), startGate()]);
-  base = await hephy.baseImage();
-});
-afterAll(() => Promise.all([hephy?.close(), gate?.close()]));
-showLogOnFailure(() => hephy);
+const limits = { HEPHY_MAX_PUSH_MB: '2', HEPHY_MAX_SOURCE_MB: '4' };
+const open = useService(
+  () => thisMachine,
+  () => limits,
+);
 
-const amd64 = { platforms: ['linux/amd64'] };
-const good = { Dockerfile: 'FROM scratch\nCOPY a /\n', a: 'a' };
-const push = ({ path }: WorkTree, ...args: string[]): Promise<GitClientResult> =>
-  runGitClient(['push', 'deis', ...(args.length > 0 ? args : ['main'])], { cwd: path });
+refusals(open);
 
 /** Nothing of a refused push stays: no objects in quarantine, no builder, no build that goes on, no source half written. */
 async function nothingIsLeft(app: string): Promise<void> {
+  const { hephy } = open();
   expect(
     (await hephy.builds(app)).filter(({ state }) => !['failed', 'succeeded'].includes(state)),
   ).toEqual([]);
@@ -44,9 +32,10 @@ async function nothingIsLeft(app: string): Promise<void> {
   expect(await namesIn('sources/incoming')).toEqual([]);
 }
 const namesIn = (folder: string, recursive = false): Promise<string[]> =>
-  readdir(join(hephy.data, folder), { recursive }).catch(() => []);
+  readdir(join(open().hephy.data, folder), { recursive }).catch(() => []);
 
 async function userToken(name: string): Promise<string> {
+  const { hephy } = open();
   await hephy.call('POST', '/v1/users', { name });
   const { body } = await hephy.call('POST', '/v1/tokens', { name: 'laptop', user: name });
   return z.object({ token: z.string() }).parse(body).token;
@@ -71,8 +60,9 @@ const pushAs = (
   );
 
 test('an unknown app, a bad token, no token and no right are told so before the upload', async () => {
+  const { hephy } = open();
   const shop = await hephy.createApp('shop', amd64);
-  await shop.commit(good);
+  await shop.commit(tiny);
   const unknown = await runGitClient(['push', `${hephy.gitUrl}/shopp.git`, 'main'], {
     cwd: shop.path,
   });
@@ -101,53 +91,8 @@ test('an unknown app, a bad token, no token and no right are told so before the 
   await nothingIsLeft('shop');
 });
 
-test('a busy app is told so with 128, can still be cloned, and its branch cannot be deleted', async () => {
-  const busy = await hephy.createApp('busy', amd64);
-  await busy.commit(good);
-  expect(await push(busy)).toMatchObject({ exitCode: 0 });
-  await busy.commit({ Dockerfile: `FROM ${base}\n${gate.step('busy')}\n` });
-  const first = startGitClient(['push', 'deis', 'main'], { cwd: busy.path });
-  await gate.arrived('busy');
-  const second = await push(busy);
-  expect(second.stderr).toBe(
-    'fatal: remote error: Another git push is ongoing: build 2 of busy (watch it: hephy logs -f 2 -a busy; stop it: hephy cancel 2 -a busy)\n',
-  );
-  expect(second.exitCode).toBe(128);
-  const copy = join(hephy.folder, 'copy');
-  const helper = await busy.git('config', 'credential.helper');
-  const clone = ['-c', `credential.helper=${helper}`, 'clone', `${hephy.gitUrl}/busy.git`, copy];
-  expect(await runGitClient(clone, { cwd: '/' })).toMatchObject({ exitCode: 0 });
-  gate.open('busy');
-  expect(await first.result).toMatchObject({ exitCode: 0 });
-
-  const deleted = await push(busy, ':main');
-  expect(deleted.stderr).toContain('! [remote rejected] main (deletion prohibited)');
-  expect(deleted.exitCode).toBe(1);
-  await nothingIsLeft('busy');
-});
-
-test('a Dockerfile that fails at a step rejects the push with the platform, the exit code and the build; it can be pushed again', async () => {
-  const app = await hephy.createApp('broken', { ...amd64, buildArgs: { CODE: '7' } });
-  const sha = await app.commit({
-    Dockerfile: `FROM ${base}\nARG CODE\nRUN echo doomed; exit $CODE\n`,
-  });
-  const failed = await push(app);
-  expect(failed.stderr).toMatch(/\[amd64\] doomed\n/);
-  expect(failed.stderr).toContain(
-    '! [remote rejected] main -> main (build failed: linux/amd64 exited 7 (build 1))\n',
-  );
-  expect(failed.stderr).toContain('└── linux/amd64: failed');
-  expect(failed.exitCode).toBe(1);
-  expect(await app.git('ls-remote', 'deis')).toBe('');
-  expect(await hephy.readTag('broken', 'latest')).toBeUndefined();
-  await nothingIsLeft('broken');
-
-  await hephy.call('PATCH', '/v1/apps/broken', { settings: { buildArgs: { CODE: '0' } } });
-  expect(await push(app)).toMatchObject({ exitCode: 0 });
-  expect(await app.git('ls-remote', 'deis')).toContain(sha);
-});
-
 test('no Dockerfile, a submodule, a path that escapes: each a sentence, and no build', async () => {
+  const { hephy } = open();
   const app = await hephy.createApp('wrong', amd64);
   const refused = async (what: RegExp): Promise<void> => {
     const { stderr, exitCode } = await push(app, '--force');
@@ -160,7 +105,7 @@ test('no Dockerfile, a submodule, a path that escapes: each a sentence, and no b
   await refused(
     /remote: {2}! {5}there is no Dockerfile in this commit; add one, or set dockerfilePath/,
   );
-  const sha = await app.commit(good);
+  const sha = await app.commit(tiny);
   await app.git('update-index', '--add', '--cacheinfo', `160000,${sha},vendor/lib`);
   await app.git('commit', '-qm', 'submodule');
   await refused(/vendor\/lib is a submodule; its files would be missing from the build/);
@@ -176,6 +121,7 @@ test('no Dockerfile, a submodule, a path that escapes: each a sentence, and no b
 });
 
 test('a platform that nobody knows is refused by the API, one that this machine is not before anything starts', async () => {
+  const { hephy } = open();
   const unknown = await hephy.call('POST', '/v1/apps', {
     name: 'exotic',
     settings: { platforms: ['linux/amd46'] },
@@ -183,7 +129,7 @@ test('a platform that nobody knows is refused by the API, one that this machine 
   expect(unknown.status).toBe(400);
   expect(JSON.stringify(unknown.body)).toContain('linux/amd46');
   const arm = await hephy.createApp('arm', { platforms: ['linux/amd64', 'linux/arm64'] });
-  await arm.commit(good);
+  await arm.commit(tiny);
   const refused = await push(arm);
   expect(refused.stderr).toContain(
     'linux/arm64 is not native here; add a node of that architecture, drop the platform, or set requireNativeNodes to false: this machine is linux/amd64 (build 1)',
@@ -196,9 +142,10 @@ test('a platform that nobody knows is refused by the API, one that this machine 
 });
 
 test('a push over the limit, and a commit whose files are over the limit, are refused with the limit', async () => {
+  const { hephy } = open();
   const app = await hephy.createApp('huge', amd64);
   const noise = randomBytes(3 * 1024 ** 2);
-  await app.commit({ ...good, noise });
+  await app.commit({ ...tiny, noise });
   const over = await push(app);
   expect(over.stderr).toBe(
     [
@@ -210,7 +157,7 @@ test('a push over the limit, and a commit whose files are over the limit, are re
   );
   expect(over.exitCode).toBe(1);
   await app.git('update-ref', '-d', 'HEAD');
-  await app.commit({ ...good, noise: '', zeros: Buffer.alloc(6 * 1024 ** 2) });
+  await app.commit({ ...tiny, noise: '', zeros: Buffer.alloc(6 * 1024 ** 2) });
   const unpacked = await push(app);
   expect(unpacked.stderr).toMatch(
     /! \[remote rejected\] main -> main \(the commit's files are too large: the limit is 4194304 bytes; keep large files out of git, or let the operator raise HEPHY_MAX_SOURCE_MB\)/,
@@ -221,6 +168,7 @@ test('a push over the limit, and a commit whose files are over the limit, are re
 });
 
 test('a malformed packet is told so, and harms nobody', async () => {
+  const { hephy } = open();
   const post = async (body: string): Promise<{ status: number; text: string }> => {
     const answer = await fetch(`${hephy.gitUrl}/shop.git/git-receive-pack`, {
       method: 'POST',
