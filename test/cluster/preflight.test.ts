@@ -6,6 +6,7 @@ import { runGitClient, startGitClient, type WorkTree } from '../parts/git-client
 import { showLogOnFailure } from '../parts/hephy.ts';
 import { pushImage } from '../parts/images.ts';
 import { registryLogin, startRegistry, type TestRegistry } from '../parts/registry.ts';
+import { runHephy } from '../parts/run-hephy.ts';
 import { until } from '../parts/until.ts';
 import { addFakeNodes, removeFakeNodes } from './fake-nodes.ts';
 import { startHephyOn, type HephyOnCluster } from './hephy-on-cluster.ts';
@@ -61,6 +62,14 @@ async function createdJobs(of: { service: HephyOnCluster; since: Date }): Promis
 
 const patchFakeArm = (spec: object) =>
   cluster.api.send('PATCH', `/api/v1/nodes/${fakeArm}`, { spec });
+/** A node whose kubelet never says a word. */
+const addSilentArm = () =>
+  cluster.api.send('POST', '/api/v1/nodes', {
+    metadata: {
+      name: silentArm,
+      labels: { 'kubernetes.io/os': 'linux', 'kubernetes.io/arch': 'arm64' },
+    },
+  });
 const arm = { platforms: ['linux/amd64', 'linux/arm64'] };
 
 test('a platform that no node is', async () => {
@@ -68,6 +77,37 @@ test('a platform that no node is', async () => {
   expect(await refusal(app)).toContain(
     'linux/arm64 is not native here; add a node of that architecture, drop the platform, or set requireNativeNodes to false: its nodes are linux/amd64 (build 1)',
   );
+});
+
+test('the platforms are those that nodes are of, with a reason where none takes builds', async () => {
+  const [fakeAmd = ''] = await addFakeNodes(cluster, { count: 1 });
+  await cluster.api.send('PATCH', `/api/v1/nodes/${fakeAmd}`, { spec: { taints: [] } });
+  await addSilentArm();
+  // A worker looks as it starts.
+  await hephy.end('SIGTERM');
+  await hephy.start();
+  const seen = await until('both platforms', async () => {
+    const { body } = await hephy.call('GET', '/v1/platforms');
+    const { platforms } = body as { platforms: { nodes: number }[] };
+    return platforms.length === 2 && platforms[0]?.nodes === 2 && body;
+  });
+  expect(seen).toMatchObject({
+    available: ['linux/amd64'],
+    platforms: [
+      { platform: 'linux/amd64', nodes: 2, readyNodes: 2, failure: null },
+      {
+        platform: 'linux/arm64',
+        nodes: 1,
+        readyNodes: 0,
+        failure: {
+          reason: 'NodesUnavailable',
+          sentence: `no node takes the linux/arm64 builder: ${silentArm} is not ready`,
+        },
+      },
+    ],
+  });
+  const { stdout } = await runHephy(['platforms'], { cwd: hephy.folder, hephy });
+  expect(stdout).toContain(`${silentArm} is not ready\n`);
 });
 
 test('a platform whose only node has a taint, is cordoned, or does not answer', async () => {
@@ -79,8 +119,7 @@ test('a platform whose only node has a taint, is cordoned, or does not answer', 
   await patchFakeArm({ taints: [], unschedulable: true });
   expect(await refusal(app)).toContain(`${fakeArm} is cordoned (build 2)`);
   await removeFakeNodes(cluster);
-  const labels = { 'kubernetes.io/os': 'linux', 'kubernetes.io/arch': 'arm64' };
-  await cluster.api.send('POST', '/api/v1/nodes', { metadata: { name: silentArm, labels } });
+  await addSilentArm();
   expect(await refusal(app)).toContain(`${silentArm} is not ready (build 3)`);
 });
 

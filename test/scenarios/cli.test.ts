@@ -12,6 +12,7 @@ import {
 import { showLogOnFailure, startHephy, type Hephy } from '../parts/hephy.ts';
 import { runHephy } from '../parts/run-hephy.ts';
 import { processesWith } from '../parts/service-process.ts';
+import { until } from '../parts/until.ts';
 
 let hephy: Hephy;
 let gate: Gate;
@@ -51,6 +52,14 @@ async function filesWith(folder: string, text: string): Promise<string[]> {
   const contents = await Promise.all(files.map((file) => readFile(file, 'latin1')));
   return files.filter((_file, at) => contents[at]?.includes(text));
 }
+
+test('the platforms are those of this machine', async () => {
+  const listed = await until('a worker has looked', async () => {
+    const { stdout } = await run(['platforms']);
+    return stdout.includes('PLATFORM') && stdout;
+  });
+  expect(listed).toMatch(/^PLATFORM +READY\nlinux\/amd64 +1 of 1\nAs a worker saw it at /);
+});
 
 test('help names every command; what is wrong is said in a sentence', async () => {
   const help = await run(['--help']);

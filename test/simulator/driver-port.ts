@@ -19,6 +19,7 @@ export function driverPort(process: Process, builders: Builders, world: World): 
           ? { ok: false, failure: failureOf('PlatformNotNative', { platform: 'linux/arm64' }) }
           : { ok: true, warnings: [] },
       ),
+    platforms: () => ask('platforms', undefined, () => []),
     startOrAdopt: (spec) =>
       ask('startOrAdopt', spec.name, () =>
         world.strikes('driver')

@@ -22,6 +22,7 @@ import { buildActionRoutes } from './routes/build-actions.ts';
 import { buildOutputRoutes } from './routes/build-output.ts';
 import { buildRoutes } from './routes/builds.ts';
 import { memberRoutes } from './routes/members.ts';
+import { platformRoutes } from './routes/platforms.ts';
 import { serviceRoutes } from './routes/service.ts';
 import { userRoutes } from './routes/users.ts';
 
@@ -53,6 +54,7 @@ function versionOneRoutes(deps: Parameters<typeof buildOutputRoutes>[0]): Route[
     ...buildRoutes(deps),
     ...buildOutputRoutes(deps),
     ...buildActionRoutes(deps),
+    ...platformRoutes(deps),
   ];
 }
 

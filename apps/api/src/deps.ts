@@ -1,6 +1,6 @@
 import type { BuildRecords, BuildSignals, StepQueue } from '@hephy/core';
 import type { Health } from '@hephy/runtime';
-import type { Apps, BuildQueries, Deliveries, Pushes, Users } from '@hephy/store';
+import type { Apps, BuildQueries, Deliveries, Platforms, Pushes, Users } from '@hephy/store';
 import type { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import type { FastifyBaseLogger } from 'fastify';
 
@@ -19,6 +19,7 @@ export interface ApiDeps {
   readonly queries: BuildQueries;
   readonly pushes: Pick<Pushes, 'acceptPush'>;
   readonly deliveries: Deliveries;
+  readonly platforms: Pick<Platforms, 'readPlatforms'>;
   readonly records: Pick<BuildRecords, 'readBuild' | 'readOutput' | 'requestCancel'>;
   /** May fail: what is recorded is carried out all the same. */
   readonly queue: Pick<StepQueue, 'askAdvance'>;

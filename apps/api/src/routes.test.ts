@@ -389,6 +389,7 @@ describe('the service', () => {
 it('has a test for every route', async () => {
   const id = await actors.push(await town.makeApp('last'));
   await call('reader', { method: 'GET', url: `/v1/builds/${id}/logs` });
+  await call('reader', { method: 'GET', url: '/v1/platforms' });
   const all = Object.entries(checked.document.paths).flatMap(([path, operations]) =>
     Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
   );

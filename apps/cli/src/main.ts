@@ -9,6 +9,7 @@ import { cancelBuild, listBuilds, printLog, rebuild, redeliver } from './command
 import { credential } from './commands/credential.ts';
 import { doctor } from './commands/doctor.ts';
 import { login } from './commands/login.ts';
+import { listPlatforms } from './commands/platforms.ts';
 import type { Role } from './commands/run-role.ts';
 import { systemRefusal } from './system-refusal.ts';
 
@@ -100,6 +101,10 @@ apps
   .action(async (changes: string[], options: AppOption) =>
     setApp({ name: await appOf(options), changes }, { api: await api(), print }),
   );
+hephy
+  .command('platforms')
+  .description('list what can be built for, and why the rest cannot be now')
+  .action(async () => listPlatforms({ api: await api(), print }));
 
 hephy.commandsGroup('Builds:');
 onBuilds('builds', 'list the newest builds of an app').action(async (options: AppOption) =>

@@ -2,6 +2,7 @@ import { advance, type BuildRecords, type HoldDeps, type Step, type StepQueue } 
 import type { Driver } from '@hephy/drivers';
 import { startQueueWorkers, type RedisConnection } from '@hephy/queue';
 import type { PreflightCheck } from './preflight/preflight-check.ts';
+import { recordPlatforms, type RecordPlatformsDeps } from './record-platforms.ts';
 import { reconcile } from './reconcile.ts';
 import { runPlatformBuild } from './run-platform-build.ts';
 import { runPreflight } from './run-preflight.ts';
@@ -13,6 +14,7 @@ export interface WorkerDeps extends Omit<HoldDeps, 'shutdown' | 'queue' | 'recor
   readonly records: BuildRecords;
   readonly queue: StepQueue;
   readonly driver: Driver;
+  readonly platforms: RecordPlatformsDeps['platforms'];
   /** What preflights look at beside the driver. */
   readonly checks: readonly PreflightCheck[];
   readonly sources: Pick<SourceStore, 'sweep'>;
@@ -26,6 +28,7 @@ export interface WorkerDeps extends Omit<HoldDeps, 'shutdown' | 'queue' | 'recor
 
 const reconcileEveryMs = 2_000;
 const sweepEveryMs = 60_000;
+const recordPlatformsEveryMs = 60_000;
 
 /** Decides, runs preflights and platform builds, and refills the queue. `close` hands what runs to the next worker. */
 export function createWorker(deps: WorkerDeps): { close(): Promise<void> } {
@@ -45,11 +48,14 @@ export function createWorker(deps: WorkerDeps): { close(): Promise<void> } {
   };
   const stopReconciling = deps.repeat(reconcileEveryMs, () => reconcile(deps));
   const stopSweeping = deps.repeat(sweepEveryMs, sweep);
+  const stopRecording = deps.repeat(recordPlatformsEveryMs, () => recordPlatforms(deps));
   sweep().catch(deps.onError);
+  recordPlatforms(deps).catch(deps.onError);
   return {
     async close() {
       stopReconciling();
       stopSweeping();
+      stopRecording();
       await workers.close();
     },
   };

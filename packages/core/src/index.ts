@@ -50,6 +50,7 @@ export {
   type Reason,
   type ReasonClass,
 } from './reasons.ts';
+export type { PlatformNodes, SeenPlatforms } from './platform-nodes.ts';
 export { decide, type BuildChange, type Decision, type NewWork, type Step } from './decide.ts';
 export { advance, type AdvanceDeps } from './advance.ts';
 export {

@@ -219,6 +219,15 @@ function looking(parts: () => DriverParts): void {
     });
   });
 
+  test('what a preflight lets pass can be built for, and is told', async () => {
+    const { nativePlatform } = parts();
+    const found = (await parts().openDriver().platforms()).find(
+      ({ platform }) => platform === nativePlatform,
+    );
+    expect(found).toMatchObject({ failure: null });
+    expect(found?.readyNodes).toBeGreaterThan(0);
+  });
+
   test('native platforms pass without a warning', async () => {
     const platforms = [parts().nativePlatform];
     const driver = parts().openDriver();

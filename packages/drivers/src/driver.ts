@@ -3,7 +3,7 @@
  * that already has the name; from then on it can be asked about by name from any process that comes later.
  * Every kind passes `driver-conformance.ts`.
  */
-import type { BuildOptions, Failure, SourceRef } from '@hephy/core';
+import type { BuildOptions, Failure, PlatformNodes, SourceRef } from '@hephy/core';
 
 export interface BuilderSpec {
   /** Deterministic: `b-<build>-<image>-<platform>-a<attempt>`, lower case, usable as a file name and a KubeJob name. */
@@ -65,6 +65,8 @@ export type BuilderResult =
 export interface Driver {
   /** Answers within 2 s whether all platforms can be built here; starts nothing. */
   preflight(input: PreflightInput): Promise<PreflightResult>;
+  /** What can be built for now, from what a preflight looks at: each platform that there is, in order. Starts nothing. */
+  platforms(): Promise<readonly PlatformNodes[]>;
   /**
    * Starts the builder, or finds it under its name, running or ended; however many try, it is started once. Refused for a
    * known reason (the source, the disk, a Dockerfile that is not there): a failure, and nothing has been started.

@@ -184,6 +184,9 @@ test('a program that is not installed is told by name', async () => {
     ok: false,
     failure: { reason: 'BuilderMissing', detail: 'no-such-builder is not installed' },
   });
+  expect(await driver.platforms()).toMatchObject([
+    { nodes: 1, readyNodes: 0, failure: { reason: 'BuilderMissing' } },
+  ]);
   const spec = await parts.specOf({ Dockerfile: 'true' });
   const argv = ['no-such-builder'] as const;
   const without = parts.openDriver({

@@ -21,7 +21,7 @@ import { findContainment, type Containment } from './containment.ts';
 import type { BuilderResult, Driver, LogChunk } from './driver.ts';
 import { isFull, isMissing } from './errors.ts';
 import { followLog } from './follow-log.ts';
-import { checkMachine } from './preflight.ts';
+import { checkMachine, platformsOfMachine } from './preflight.ts';
 import { removeBuilder, pruneCache, removing } from './remove-builder.ts';
 import { startBuilder } from './start-builder.ts';
 import { cancelBuilder, stopBuilder } from './stop-builder.ts';
@@ -51,18 +51,19 @@ const pollMs = 500;
 export function createLocalDriver(options: LocalDriverOptions): Driver {
   const { directory, environment } = options;
   const at = (name: string): BuilderDirectory => builderDirectory(directory, name);
+  const machine = {
+    platform: options.machinePlatform,
+    programs: [...options.programs, 'bash', 'tar', 'flock', 'unshare'],
+    searchPath: environment.PATH,
+  };
   let containment: Promise<Containment> | undefined;
   const contain = (): Promise<Containment> =>
     (containment ??= findContainment({ directory, read: options.readable, environment }));
   const cacheOf = (spec: KeptSpec): string => cacheDirectory(directory, spec);
 
   return {
-    preflight: (input) =>
-      checkMachine(input, {
-        platform: options.machinePlatform,
-        programs: [...options.programs, 'bash', 'tar', 'flock', 'unshare'],
-        searchPath: environment.PATH,
-      }),
+    preflight: (input) => checkMachine(input, machine),
+    platforms: () => platformsOfMachine(machine),
 
     async startOrAdopt(spec) {
       const builder = at(spec.name);

@@ -1,6 +1,6 @@
 import { access, constants } from 'node:fs/promises';
 import path from 'node:path';
-import { failureOf } from '@hephy/core';
+import { failureOf, type PlatformNodes } from '@hephy/core';
 import type { PreflightInput, PreflightResult } from './driver.ts';
 
 const architectures: Readonly<Record<string, string>> = {
@@ -18,15 +18,25 @@ export function machinePlatformOf(nodeArchitecture: string): string {
   return `linux/${architectures[nodeArchitecture] ?? nodeArchitecture}`;
 }
 
+export interface Machine {
+  readonly platform: string;
+  /** Programs that have to be installed, first those whose absence says most. */
+  readonly programs: readonly string[];
+  readonly searchPath: string;
+}
+
+/** This machine as the one node that there is. */
+export async function platformsOfMachine(machine: Machine): Promise<PlatformNodes[]> {
+  const { platform } = machine;
+  const answer = await checkMachine({ platforms: [platform], requireNativeNodes: true }, machine);
+  const failure = answer.ok ? null : answer.failure;
+  return [{ platform, nodes: 1, readyNodes: failure ? 0 : 1, failure }];
+}
+
 /** Whether this machine can build what is asked; it only looks, and starts nothing. */
 export async function checkMachine(
   input: PreflightInput,
-  machine: {
-    readonly platform: string;
-    /** Programs that have to be installed, first those whose absence says most. */
-    readonly programs: readonly string[];
-    readonly searchPath: string;
-  },
+  machine: Machine,
 ): Promise<PreflightResult> {
   const foreign = input.platforms.filter((platform) => !isNative(platform, machine.platform));
   const [first] = foreign;

@@ -20,6 +20,7 @@ export { createApps, type Apps, type Member } from './apps.ts';
 export { createDeliveries, type Deliveries, type ReopenAnswer } from './deliveries.ts';
 export { createUsers, type TokenFacts, type User, type Users } from './users.ts';
 export { createSourceGrants, type SourceGrants } from './source-grants.ts';
+export { createPlatforms, type Platforms } from './seen-platforms.ts';
 export { hashToken, newToken } from './tokens.ts';
 export {
   createBuildQueries,

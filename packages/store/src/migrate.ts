@@ -3,6 +3,7 @@ import { Migrator } from 'kysely/migration';
 import { first } from './migrations/0001-first.ts';
 import { sourceGrants } from './migrations/0002-source-grants.ts';
 import { pastFailures } from './migrations/0003-past-failures.ts';
+import { seenPlatforms } from './migrations/0004-seen-platforms.ts';
 import type { Schema } from './schema.ts';
 
 /** By name, in order. A migration that has shipped is never edited; the next number mends it. */
@@ -10,6 +11,7 @@ const migrations = {
   '0001-first': first,
   '0002-source-grants': sourceGrants,
   '0003-past-failures': pastFailures,
+  '0004-seen-platforms': seenPlatforms,
 };
 
 /**

@@ -1,5 +1,13 @@
 /** The tables, as Kysely sees them. `migrations/` makes them; times are `timestamptz`, counters `bigint` read as numbers. */
-import type { AppSettings, BuildEvent, BuildPlan, BuildState, Failure, Right } from '@hephy/core';
+import type {
+  AppSettings,
+  BuildEvent,
+  BuildPlan,
+  BuildState,
+  Failure,
+  PlatformNodes,
+  Right,
+} from '@hephy/core';
 import type { WorkKind, WorkResult, WorkState } from '@hephy/core';
 import type { ColumnType, Generated, GeneratedAlways, Selectable } from 'kysely';
 
@@ -18,6 +26,7 @@ export interface Schema {
   tags: TagsTable;
   repository_locks: RepositoryLocksTable;
   source_grants: SourceGrantsTable;
+  seen_platforms: SeenPlatformsTable;
 }
 
 export interface UsersTable {
@@ -157,6 +166,12 @@ export interface SourceGrantsTable {
   expires_at: Date;
   /** sha256 of what the fetcher calls itself, once there is one. */
   fetcher_hash: string | null;
+}
+
+export interface SeenPlatformsTable {
+  only_row: Generated<boolean>;
+  platforms: Json<readonly PlatformNodes[]>;
+  seen_at: Date;
 }
 
 export type BuildRow = Selectable<BuildsTable>;

@@ -25,7 +25,7 @@ import { outcomeOf } from './pod-failure.ts';
 import * as pods from './pod-spec.ts';
 import { refusalOf } from './refusal.ts';
 import { placed } from './placement.ts';
-import { isForeign, preflightNodes } from './preflight-nodes.ts';
+import { isForeign, platformsOfNodes, preflightNodes } from './preflight-nodes.ts';
 
 export interface KubernetesDriverOptions {
   readonly client: KubeClient;
@@ -67,6 +67,7 @@ export function createKubernetesDriver(
   const views = watchBuilders(options);
   return {
     preflight: (input) => preflight(input, options),
+    platforms: () => platformsOfNodes(options),
     startOrAdopt: (spec) => handingOver(() => startOrAdopt(spec, { views, options })),
     followLog: (name, following) => followLog(name, following, { views, options }),
     result: (name, { signal }) => handingOver(() => resultOf(name, signal, { views, options })),

@@ -10,7 +10,8 @@ import {
 } from '../../../../test/parts/kube-api.ts';
 import { makeSpec } from '../local-driver-parts.ts';
 import { createKubeClient, type KubeClient } from './kube-client.ts';
-import { isForeign, preflightNodes } from './preflight-nodes.ts';
+import { KubeFailure } from './kube-failure.ts';
+import { isForeign, platformsOfNodes, preflightNodes } from './preflight-nodes.ts';
 
 let api: KubeApi;
 let client: KubeClient;
@@ -89,4 +90,15 @@ test('a builder that may not is not asked about', async () => {
   const source = { sha256: '0'.repeat(64), sizeBytes: 1 };
   expect(await isForeign(makeSpec(source), { client, job })).toBe(false);
   expect(api.requests).toEqual([]);
+});
+
+const platformRefusal = () => undefined;
+
+test('the platforms of the nodes are one list too, and are not known where that is refused', async () => {
+  api.script(nodes('arm64', 'amd64', 'amd64'), refuse(403, 'Forbidden'));
+  expect(await platformsOfNodes({ client, job, platformRefusal })).toMatchObject([
+    { platform: 'linux/amd64', nodes: 2, failure: null },
+    { platform: 'linux/arm64', nodes: 1, failure: null },
+  ]);
+  await expect(platformsOfNodes({ client, job, platformRefusal })).rejects.toThrow(KubeFailure);
 });

@@ -1,10 +1,10 @@
 /** What a driver asks the cluster about its nodes: before anything starts, and where a builder may go anywhere. */
-import { failureOf } from '@hephy/core';
+import { failureOf, type PlatformNodes } from '@hephy/core';
 import type { BuilderSpec, PreflightInput, PreflightResult } from '../driver.ts';
 import type { KubeClient } from './kube-client.ts';
 import { KubeFailure } from './kube-failure.ts';
 import type { Toleration } from './pod-spec.ts';
-import { checkNodes, nativeTrouble, Node } from './preflight.ts';
+import { checkNodes, nativeTrouble, Node, platformsOf } from './preflight.ts';
 
 export interface NodesDeps {
   readonly client: Pick<KubeClient, 'list' | 'path'>;
@@ -28,6 +28,17 @@ export async function preflightNodes(
     const detail = error instanceof KubeFailure ? error.message : late;
     return { ok: false, failure: failureOf('ClusterUnavailable', { detail }) };
   }
+}
+
+/** Rejects with a `KubeFailure` where the nodes are not listed. */
+export async function platformsOfNodes({
+  client,
+  job: { tolerations },
+  platformRefusal,
+}: NodesDeps & {
+  readonly platformRefusal: (platform: string) => string | undefined;
+}): Promise<PlatformNodes[]> {
+  return platformsOf(await listNodes(client), { tolerations, platformRefusal });
 }
 
 /** Whether the builder has to go to a node of another architecture, and may. */

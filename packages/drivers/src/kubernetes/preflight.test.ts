@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { PreflightInput } from '../driver.ts';
-import { checkNodes, Node } from './preflight.ts';
+import { checkNodes, Node, platformsOf } from './preflight.ts';
 import type { Toleration } from './pod-spec.ts';
 
 interface Made {
@@ -121,4 +121,37 @@ test('where nodes need not be native, another ready node is enough, with a warni
   });
   const unfit = [node('a', { ready: 'False' }), node('w', { os: 'windows' })];
   expect(check(unfit, { requireNativeNodes: false })).toMatchObject({ ok: false });
+});
+
+const platformRefusal = (platform: string) =>
+  platform.startsWith('windows/') ? 'kaniko builds for linux alone' : undefined;
+
+test('each platform that nodes are of is told with how many take builders, and why none does', () => {
+  const nodes = [
+    node('b', { ...arm, ready: 'False' }),
+    node('a'),
+    node('c', { taints: [gpu] }),
+    node('d', { unschedulable: true }),
+    node('w', { os: 'windows' }),
+  ];
+  const tolerations = [{ key: 'gpu', operator: 'Exists' as const }];
+  expect(platformsOf(nodes, { tolerations, platformRefusal })).toEqual([
+    { platform: 'linux/amd64', nodes: 3, readyNodes: 2, failure: null },
+    {
+      platform: 'linux/arm64',
+      nodes: 1,
+      readyNodes: 0,
+      failure: refused('NodesUnavailable', 'b is not ready').failure,
+    },
+    {
+      platform: 'windows/amd64',
+      nodes: 1,
+      readyNodes: 1,
+      failure: {
+        reason: 'PlatformUnsupported',
+        platform: 'windows/amd64',
+        detail: 'kaniko builds for linux alone',
+      },
+    },
+  ]);
 });

@@ -1,5 +1,5 @@
 /** Whether the cluster has a node for each platform, from the list of its nodes alone. */
-import { failureOf, formatDuration, type Failure } from '@hephy/core';
+import { failureOf, formatDuration, type Failure, type PlatformNodes } from '@hephy/core';
 import { z } from 'zod';
 import type { PreflightInput, PreflightResult } from '../driver.ts';
 import type { Toleration } from './pod-spec.ts';
@@ -47,6 +47,29 @@ export function checkNodes(
     }
   }
   return { ok: true, warnings };
+}
+
+/** Each platform that nodes are of. `platformRefusal`: why builders are never for it, whatever its nodes. */
+export function platformsOf(
+  nodes: readonly Node[],
+  {
+    tolerations,
+    platformRefusal,
+  }: {
+    readonly tolerations: readonly Toleration[];
+    readonly platformRefusal: (platform: string) => string | undefined;
+  },
+): PlatformNodes[] {
+  const byPlatform = Map.groupBy(nodes, platformOf);
+  const sorted = [...byPlatform].toSorted(([one], [other]) => (one < other ? -1 : 1));
+  return sorted.map(([platform, own]) => {
+    const detail = platformRefusal(platform);
+    const failure = detail
+      ? failureOf('PlatformUnsupported', { platform, detail })
+      : nativeTrouble(own, { platform, tolerations });
+    const ready = own.filter((node) => !obstacleOf(node, tolerations));
+    return { platform, nodes: own.length, readyNodes: ready.length, failure: failure ?? null };
+  });
 }
 
 interface Wanted {
