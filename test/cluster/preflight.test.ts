@@ -133,7 +133,7 @@ test('a base image that lacks the platform', async () => {
   const dockerfile = `ARG OF=alone\nFROM ${cluster.registry}/$OF:1\nCOPY a.txt /\n`;
   const alone = `${cluster.registry}/alone`;
   expect(await refusal(await makeApp('lacking', settings, dockerfile))).toContain(
-    `linux/arm64 base image cannot be used: ${alone}:1 (line 2) in ${alone} is for linux/amd64, and not for linux/arm64 (build 1)`,
+    `linux/arm64 base image cannot be used: ${alone}:1 (line 2) in ${alone} is for linux/amd64, and not for linux/arm64; without it: hephy apps set platforms=linux/amd64 (build 1)`,
   );
 });
 

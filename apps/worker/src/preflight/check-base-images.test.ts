@@ -76,7 +76,7 @@ test('an image of one platform is refused for the other', async () => {
     failure: {
       reason: 'BaseImageUnavailable',
       platform: 'linux/arm64',
-      detail: `${at}:amd64 (line 2) in ${at} is for linux/amd64, and not for linux/arm64`,
+      detail: `${at}:amd64 (line 2) in ${at} is for linux/amd64, and not for linux/arm64; without it: hephy apps set platforms=linux/amd64`,
     },
   });
 });
@@ -96,7 +96,7 @@ test('a short name is asked for at the mirror of Docker Hub', async () => {
   const detail = `alone (line 1) in ${proxy.host}/hub/library/alone is for linux/amd64, and not for linux/arm64`;
   expect(await check('FROM alone\n', { mirrors })).toMatchObject({
     ok: false,
-    failure: { detail },
+    failure: { detail: `${detail}; without it: hephy apps set platforms=linux/amd64` },
   });
   const ours = await check('FROM alone\n', { mirrors, dialect: buildahDialect('linux/amd64') });
   expect(ours).toMatchObject({ ok: true, warnings: [expect.stringContaining(detail)] });

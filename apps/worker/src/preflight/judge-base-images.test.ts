@@ -36,6 +36,28 @@ test('a base that lacks the platform is refused with the platforms that it has',
   });
 });
 
+test('the platforms that all bases are for are the way out', () => {
+  const s390x = {
+    ...base,
+    platform: 'linux/s390x',
+    wanted: { os: 'linux', architecture: 's390x' },
+  };
+  const amd = { ...base, platform: 'linux/amd64', wanted: amd64 };
+  const golang = { ...amd, name: 'golang' };
+  const answers = new Map<string, BaseAnswer>([
+    ['debian:12', { kind: 'found', at, platforms: [amd64, arm64] }],
+    ['golang', { kind: 'unclear', why: 'docker.io did not answer in time' }],
+  ]);
+  const detail =
+    'debian:12 (line 3) in docker.io/library/debian is for linux/amd64, linux/arm64, and not for linux/s390x';
+  expect(judgeBaseImages([amd, golang, base, s390x], answers)).toMatchObject({
+    failure: {
+      platform: 'linux/s390x',
+      detail: `${detail}; without it: hephy apps set platforms=linux/amd64,linux/arm64`,
+    },
+  });
+});
+
 test('a base that is not there is refused', () => {
   expect(judge({ kind: 'missing', at })).toMatchObject({
     ok: false,

@@ -34,7 +34,8 @@ export function judgeBaseImages(
     if (problem === undefined) continue;
     if (base.certain) {
       const { platform } = base;
-      const failure = failureOf('BaseImageUnavailable', { platform, detail: problem });
+      const detail = `${problem}${wayOut(bases, answers)}`;
+      const failure = failureOf('BaseImageUnavailable', { platform, detail });
       return { ok: false, failure };
     }
     warnings.push(
@@ -42,6 +43,17 @@ export function judgeBaseImages(
     );
   }
   return { ok: true, warnings: [...warnings, ...unclearWarning(answers)] };
+}
+
+/** What the app could build instead: the platforms of the plan that all of its base images are for, as far as is known. */
+function wayOut(bases: readonly WantedBase[], answers: ReadonlyMap<string, BaseAnswer>): string {
+  const lacking = bases.filter((base) => {
+    const answer = answers.get(base.name);
+    return answer !== undefined && problemOf(base, answer) !== undefined;
+  });
+  const kept = new Set(bases.map(({ platform }) => platform));
+  for (const { platform } of lacking) kept.delete(platform);
+  return kept.size === 0 ? '' : `; without it: hephy apps set platforms=${[...kept].join(',')}`;
 }
 
 function problemOf({ name, line, wanted }: WantedBase, answer: BaseAnswer): string | undefined {
