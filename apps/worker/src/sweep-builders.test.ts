@@ -1,0 +1,37 @@
+import type { PlatformBuild } from '@hephy/core';
+import { expect, test } from 'vitest';
+import { sweepBuilders } from './sweep-builders.ts';
+
+const now = new Date(Date.UTC(2026, 0, 1));
+const buildId = '01K00000000000000000000000';
+const name = `b-${buildId.toLowerCase()}-web-linux-amd64-a1`;
+
+/** Sweeps where there is one builder, of the work as it is recorded; answers what was removed. */
+async function removedWith(life: Pick<PlatformBuild, 'state' | 'finishedAt'> | undefined) {
+  const removed: string[] = [];
+  const work = { buildId, kind: 'platform', image: 'web', platform: 'linux/amd64', attempt: 1 };
+  const record = life && { work: [{ ...work, ...life }] };
+  await sweepBuilders({
+    records: { readBuild: async () => record as never },
+    driver: {
+      list: async () => [name, 'somebody-elses'],
+      cancel: async () => undefined,
+      cleanUp: async (builder) => void removed.push(builder),
+    },
+    now: () => now,
+    onError: () => undefined,
+  });
+  return removed;
+}
+
+const secondsAgo = (seconds: number): Date => new Date(now.getTime() - seconds * 1000);
+
+test('a builder goes whose build is gone, or whose outcome was recorded a while ago', async () => {
+  expect(await removedWith(undefined)).toEqual([name]);
+  expect(await removedWith({ state: 'succeeded', finishedAt: secondsAgo(5) })).toEqual([name]);
+});
+
+test('a builder stays that is waited for, or that whoever recorded its outcome clears up now', async () => {
+  expect(await removedWith({ state: 'running', finishedAt: null })).toEqual([]);
+  expect(await removedWith({ state: 'failed', finishedAt: secondsAgo(4) })).toEqual([]);
+});
