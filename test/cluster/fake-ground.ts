@@ -1,0 +1,48 @@
+/** Where many builds can run at once: fake nodes of both architectures, a namespace, and what stands in for builders. */
+import { standInForBuilders, type FakeBuilders } from './fake-builders.ts';
+import { addFakeNodes, fakeNodeTaint } from './fake-nodes.ts';
+import { kubernetesSettings, makeBuildsNamespace } from './hephy-on-cluster.ts';
+import type { Cluster } from './start-cluster.ts';
+
+export interface FakeGround {
+  readonly namespace: string;
+  readonly builders: FakeBuilders;
+  /** For the service. */
+  readonly environment: Readonly<Record<string, string>>;
+  close(): Promise<void>;
+}
+
+/** The cluster has to be the caller's own: its real nodes take no pods any more. */
+export async function makeFakeGround(
+  cluster: Cluster,
+  { nodes, concurrency }: { readonly nodes: number; readonly concurrency: number },
+): Promise<FakeGround> {
+  await cordonRealNodes(cluster);
+  await addFakeNodes(cluster, { count: nodes, architecture: 'amd64' });
+  await addFakeNodes(cluster, { count: nodes, architecture: 'arm64' });
+  const builds = await makeBuildsNamespace(cluster);
+  const builders = standInForBuilders(cluster, builds.namespace);
+  return {
+    namespace: builds.namespace,
+    builders,
+    environment: {
+      ...kubernetesSettings(cluster, builds),
+      // Nothing runs, so nothing is pulled.
+      HEPHY_IMAGE: cluster.images.base,
+      HEPHY_BUILDER_TOLERATIONS: `${fakeNodeTaint.key}=${fakeNodeTaint.value}`,
+      HEPHY_WORKER_CONCURRENCY: String(concurrency),
+    },
+    async close() {
+      await builders.close();
+      await builds.remove();
+    },
+  };
+}
+
+async function cordonRealNodes({ api, nodes }: Cluster): Promise<void> {
+  for (const node of nodes) {
+    const cordoned = { spec: { unschedulable: true } };
+    const { status } = await api.send('PATCH', `/api/v1/nodes/${node}`, cordoned);
+    if (status !== 200) throw new Error(`${node} was answered ${status}`);
+  }
+}
