@@ -33,6 +33,7 @@ export async function runPlatformBuild(step: Step, deps: PlatformBuildDeps): Pro
   const work = record && workOf(record, 'platform').find(({ name }) => name === step.name);
   if (!work || work.attempt !== step.attempt) return;
   const spec = builderSpec(record, work);
+  let hasSucceeded = false;
   const recorded = await holdWork(
     step,
     async (held) => {
@@ -42,14 +43,16 @@ export async function runPlatformBuild(step: Step, deps: PlatformBuildDeps): Pro
       }
       const started = await deps.driver.startOrAdopt(spec);
       if (!started.ok) return failed(work, started);
-      return follow({ name: spec.name, work }, held, deps);
+      const outcome = await follow({ name: spec.name, work }, held, deps);
+      hasSucceeded = outcome.state === 'succeeded';
+      return outcome;
     },
     deps,
   );
   if (!recorded) return;
-  // It may still run: the attempt also ends when we fail to follow it. On a full disk a cancel cannot be noted; what
+  // Another may still run: the attempt also ends when we fail to follow it. On a full disk a cancel cannot be noted; what
   // frees the disk must not wait for that.
-  await deps.driver.cancel(spec.name).catch(deps.onError);
+  if (!hasSucceeded) await deps.driver.cancel(spec.name).catch(deps.onError);
   clearLater(spec.name, deps).catch(deps.onError);
 }
 
