@@ -25,6 +25,8 @@ export async function sweepBuilders({ records, driver, now, onError }: SweepDeps
     const record = await records.readBuild(buildId);
     const work = record && workOf(record, 'platform').find((one) => isOf(one, name));
     if (work && isSeenTo(work, now())) continue;
+    // Of many names the last is looked at late: its worker may have cleared it up, and a cancel would make it anew.
+    if (!(await driver.list()).includes(name)) continue;
     // On a full disk a cancel cannot be noted, and one that cannot be removed must not keep the others.
     await driver.cancel(name).catch(onError);
     await driver.cleanUp(name).catch(onError);
