@@ -15,6 +15,8 @@ export interface Figure {
   readonly name: string;
   readonly about: string;
   readonly goal: string;
+  /** What this machine lacks for it, as sentences; none where nothing is said. */
+  needs?(): readonly string[];
   measure(): Promise<Row>;
 }
 

@@ -5,6 +5,9 @@ import { cancel } from './figures/cancel.ts';
 import { contextMemory } from './figures/context-memory.ts';
 import { hundredPushes } from './figures/hundred-pushes.ts';
 import { indexPublication } from './figures/index-publication.ts';
+import { kubeMemory } from './figures/kube-memory.ts';
+import { kubeQueue } from './figures/kube-queue.ts';
+import { kubeTimeToStart } from './figures/kube-time-to-start.ts';
 import { startUp } from './figures/start-up.ts';
 import { timeToStart } from './figures/time-to-start.ts';
 import { twoPlatforms } from './figures/two-platforms.ts';
@@ -20,6 +23,9 @@ const figures: readonly Figure[] = [
   contextMemory,
   cancel,
   startUp,
+  kubeTimeToStart,
+  kubeMemory,
+  kubeQueue,
 ];
 
 const words = process.argv.slice(2);
@@ -35,6 +41,11 @@ if (unknown !== undefined) {
 const chosen = figures.filter(({ name }) => names.length === 0 || names.includes(name));
 const measured: Measured[] = [];
 for (const figure of chosen) {
+  const missing = figure.needs?.() ?? [];
+  if (missing.length > 0) {
+    console.error(`bench: ${figure.name} is left out: ${missing.join('; ')}`);
+    continue;
+  }
   console.error(`bench: ${figure.name} (load ${loadavg()[0]?.toFixed(1)}) …`);
   try {
     const row = await figure.measure();
