@@ -1,0 +1,73 @@
+/** Many builds at once, with pods on fake nodes: what they ask of the API server, and that none leaves anything. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { z } from 'zod';
+import { until } from '../parts/until.ts';
+import { showLogOnFailure } from '../parts/hephy.ts';
+import { workersCalls, type ApiCall } from './api-calls.ts';
+import { untilCounted } from './build-counts.ts';
+import { startRolesOnFakeNodes, type RolesOnFakeNodes } from './roles-on-fake-nodes.ts';
+import { startCluster, type Cluster } from './start-cluster.ts';
+
+const count = 500;
+
+let cluster: Cluster;
+let service: RolesOnFakeNodes;
+beforeAll(async () => {
+  cluster = await startCluster({ arm64: false, number: 104 });
+  const platforms = ['linux/amd64'];
+  service = await startRolesOnFakeNodes(cluster, { platforms, nodes: 8, concurrency: count });
+});
+afterAll(async () => {
+  await service?.close();
+  await cluster?.stop();
+});
+showLogOnFailure(() => service?.roles);
+
+const Listed = z.object({ items: z.array(z.unknown()) });
+
+function nothingAt(path: string): Promise<unknown> {
+  const isEmpty = async () => Listed.parse(await cluster.api.get(path)).items.length === 0;
+  return until(`nothing at ${path}`, isEmpty);
+}
+
+/** How often each thing was asked, such as `create jobs`. */
+function tally(calls: readonly ApiCall[]): Record<string, number> {
+  const counts = Object.entries(Object.groupBy(calls, (call) => `${call.verb} ${call.resource}`));
+  return Object.fromEntries(counts.map(([what, asked]) => [what, asked?.length ?? 0]));
+}
+
+test(
+  '500 builds run at once and succeed, each with one KubeJob and at most 6 API calls',
+  { timeout: 600_000 },
+  async () => {
+    const { database, ground } = service;
+    const { namespace, builders } = ground;
+    const since = new Date();
+    await service.putBuilds({ count, state: 'queued' });
+    await untilCounted('500 that run', ({ followed }) => followed === count, database);
+    await builders.end(await builders.running());
+    // With the one before them.
+    const all = count + 1;
+    await untilCounted('500 that succeeded', ({ succeeded }) => succeeded === all, database);
+    await nothingAt(`/apis/batch/v1/namespaces/${namespace}/jobs`);
+    await nothingAt(`/api/v1/namespaces/${namespace}/pods`);
+
+    const calls = await workersCalls({ namespace, since }, cluster);
+    const { 'watch jobs': jobWatches = 0, 'watch pods': podWatches = 0, ...rest } = tally(calls);
+    const { 'list nodes': preflights = 0, 'delete jobs': deleted = 0, ...asked } = rest;
+    // Each of the two lasts a minute.
+    expect(jobWatches + podWatches).toBeLessThan(40);
+    // The log: to the container's end, and once more from there.
+    expect(asked).toEqual({
+      'create jobs': count,
+      'create secrets': count,
+      'get pods/log': 2 * count,
+    });
+    // On a busy machine some preflights are late, and tried again, and the sweep comes first with some KubeJobs.
+    expect(preflights / count).toBeLessThan(1.2);
+    expect(deleted / count).toBeLessThan(1.2);
+    expect((4 * count + deleted) / count).toBeLessThanOrEqual(6);
+    const created = calls.filter(({ verb, resource }) => verb === 'create' && resource === 'jobs');
+    expect(new Set(created.map(({ name }) => name)).size).toBe(count);
+  },
+);
