@@ -41,9 +41,9 @@ export async function startRoles(roles: readonly Role[], options: RolesOptions =
     HEPHY_HOOK_ALLOW: '127.0.0.1',
     HEPHY_LISTEN_GIT: '127.0.0.1:0',
     HEPHY_LISTEN_API: '127.0.0.1:0',
-    ...options.environment,
     HEPHY_REGISTRY: proxy.host,
     HEPHY_REGISTRY_PLAIN_HTTP: 'true',
+    ...options.environment,
   };
   const running: { role: Role; process: ServiceProcess }[] = [];
   const start = async (role: Role): Promise<string> => {
