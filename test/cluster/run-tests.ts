@@ -7,8 +7,7 @@ if (missing.length > 0) {
   process.stderr.write(`the tests on Kubernetes are left out: ${missing.join('; ')}\n`);
   process.exitCode = process.env['CI'] === 'true' ? 1 : 0;
 } else {
-  // More at once than of the others: they wait for pods, leases and patience most of the time.
-  const words = ['run', '--project', 'cluster', '--maxWorkers=4', ...process.argv.slice(2)];
+  const words = ['run', '--project', 'cluster', ...process.argv.slice(2)];
   const { status } = spawnSync('vitest', words, { stdio: 'inherit' });
   process.exitCode = status ?? 1;
 }
