@@ -5,6 +5,8 @@ import { cancel } from './figures/cancel.ts';
 import { contextMemory } from './figures/context-memory.ts';
 import { hundredPushes } from './figures/hundred-pushes.ts';
 import { indexPublication } from './figures/index-publication.ts';
+import { kubeLogLatency } from './figures/kube-log-latency.ts';
+import { kubeLogThroughput } from './figures/kube-log-throughput.ts';
 import { kubeMemory } from './figures/kube-memory.ts';
 import { kubeQueue } from './figures/kube-queue.ts';
 import { kubeTimeToStart } from './figures/kube-time-to-start.ts';
@@ -24,6 +26,8 @@ const figures: readonly Figure[] = [
   cancel,
   startUp,
   kubeTimeToStart,
+  kubeLogLatency,
+  kubeLogThroughput,
   kubeMemory,
   kubeQueue,
 ];

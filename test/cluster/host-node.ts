@@ -43,7 +43,10 @@ export async function startContainerd(layout: Layout, pauseImage: string): Promi
   await untilReady({ folder: layout.folder, name }, async () => existsSync(socket));
 }
 
-export async function startHostKubelet(parts: ClusterParts): Promise<void> {
+export async function startHostKubelet(
+  parts: ClusterParts,
+  changes: Readonly<Record<string, unknown>> = {},
+): Promise<void> {
   const { layout, certificates } = parts;
   const folder = join(layout.folder, 'kubelet');
   await mkdir(folder, { recursive: true });
@@ -61,6 +64,7 @@ export async function startHostKubelet(parts: ClusterParts): Promise<void> {
     ),
     cgroupsPerQOS: false,
     podLogsDir: podLogs(layout),
+    ...changes,
   };
   const config = join(folder, 'config.json');
   await writeFile(config, JSON.stringify(settings));

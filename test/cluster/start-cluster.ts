@@ -42,6 +42,8 @@ export interface ClusterOptions {
   readonly services?: boolean;
   /** Another than the shared one, for a test that breaks it: 60 to 120. */
   readonly number?: number;
+  /** Fields of the amd64 node's KubeletConfiguration, over ours. */
+  readonly kubelet?: Readonly<Record<string, unknown>>;
   /** Stays up until `stopByHand`. */
   readonly byHand?: boolean;
   readonly log?: (sentence: string) => void;
@@ -115,18 +117,22 @@ interface Reporting {
 /** Starts what is asked for and not there. */
 async function completeCluster(
   parts: ClusterParts,
-  { arm64, services }: ClusterOptions,
+  { arm64, services, kubelet }: ClusterOptions,
   reporting: Reporting,
 ): Promise<void> {
   const { layout } = parts;
-  if (!(await isUp(layout))) await bringUp(parts, reporting);
+  if (!(await isUp(layout))) await bringUp(parts, kubelet, reporting);
   if (arm64) await joinArm64(parts, reporting);
   if (services && !(await areRunning(layout, serviceProcesses))) {
     await reporting.stage('services', () => startServices(parts));
   }
 }
 
-async function bringUp(parts: ClusterParts, { stage, log }: Reporting): Promise<void> {
+async function bringUp(
+  parts: ClusterParts,
+  kubelet: ClusterOptions['kubelet'],
+  { stage, log }: Reporting,
+): Promise<void> {
   const { layout } = parts;
   await bringDown(layout);
   const storage = await stage('tools and images', async () => {
@@ -146,7 +152,7 @@ async function bringUp(parts: ClusterParts, { stage, log }: Reporting): Promise<
       Promise.all([startControlPlane(parts, api), startContainerd(layout, imagesOf(layout).pause)]),
     );
     await stage('amd64 node', async () => {
-      await startHostKubelet(parts);
+      await startHostKubelet(parts, kubelet);
       await untilNodeReady(api, nodeNames.amd64);
       await until(
         'pods may be made',
