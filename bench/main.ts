@@ -10,6 +10,7 @@ import { kubeLogThroughput } from './figures/kube-log-throughput.ts';
 import { kubeMemory } from './figures/kube-memory.ts';
 import { kubeQueue } from './figures/kube-queue.ts';
 import { kubeTimeToStart } from './figures/kube-time-to-start.ts';
+import { kubeTwoPlatforms } from './figures/kube-two-platforms.ts';
 import { startUp } from './figures/start-up.ts';
 import { timeToStart } from './figures/time-to-start.ts';
 import { twoPlatforms } from './figures/two-platforms.ts';
@@ -26,6 +27,7 @@ const figures: readonly Figure[] = [
   cancel,
   startUp,
   kubeTimeToStart,
+  kubeTwoPlatforms,
   kubeLogLatency,
   kubeLogThroughput,
   kubeMemory,

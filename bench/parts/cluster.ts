@@ -11,7 +11,7 @@ const ownCluster = 107;
 /** One of the figure's own, for as long as the work takes. */
 export async function withOwnCluster<T>(
   work: (cluster: Cluster) => Promise<T>,
-  options: Pick<ClusterOptions, 'kubelet'> = {},
+  options: Partial<Pick<ClusterOptions, 'arm64' | 'kubelet'>> = {},
 ): Promise<T> {
   const cluster = await startCluster({ arm64: false, number: ownCluster, ...options });
   try {
