@@ -61,7 +61,7 @@ async function measure(place: Place): Promise<Row> {
   const middle = (value: (run: Run) => number): number => median(runs.map(value));
   const ratios = runs.map(({ wallMs, aloneMs }) => wallMs / aloneMs);
   const ratio = median(ratios);
-  const overPod = middle(({ wallMs, alonePodMs }) => wallMs / alonePodMs);
+  const overBuilt = middle(({ wallMs, aloneBuiltMs }) => wallMs / aloneBuiltMs);
   return {
     measured: seconds(middle(({ wallMs }) => wallMs)),
     floor: `${seconds(middle(({ aloneMs }) => aloneMs))} (the slower KubeJob alone, by hand, until it is complete)`,
@@ -69,8 +69,8 @@ async function measure(place: Place): Promise<Row> {
     met: ratio <= 1.02,
     notes: [
       `${pushes} pushes after a quick one, each with a step that sleeps ${stepSeconds} s; ratios ${ratios.map((each) => each.toFixed(3)).join(', ')}`,
-      `accepted → both KubeJobs created ${milliseconds(middle(({ beforeMs }) => beforeMs))}, last pod ended → released ${milliseconds(middle(({ afterMs }) => afterMs))}`,
-      `alone, its pod ended ${milliseconds(middle(({ aloneMs, alonePodMs }) => aloneMs - alonePodMs))} before it was complete; over that end: ${overPod.toFixed(3)}`,
+      `accepted → both KubeJobs created ${milliseconds(middle(({ beforeMs }) => beforeMs))}, last kaniko ended → released ${milliseconds(middle(({ afterMs }) => afterMs))}`,
+      `alone, its kaniko ended ${milliseconds(middle(({ aloneMs, aloneBuiltMs }) => aloneMs - aloneBuiltMs))} before it was complete; over that end: ${overBuilt.toFixed(3)}`,
       `the slower was ${[...new Set(runs.map(({ slower }) => slower))].join(', ')}`,
     ],
   };
@@ -81,11 +81,11 @@ interface Run {
   readonly wallMs: number;
   readonly beforeMs: number;
   readonly afterMs: number;
-  /** The platform whose pod ended last. */
+  /** The platform whose kaniko ended last. */
   readonly slower: string;
   /** Its KubeJob once more, by itself. */
   readonly aloneMs: number;
-  readonly alonePodMs: number;
+  readonly aloneBuiltMs: number;
 }
 
 async function runBoth(
@@ -99,7 +99,7 @@ async function runBoth(
   const [{ acceptedAt }, build] = await Promise.all([push(tree), watchBuild(kube)]);
   const [releasedAt = 0] = await eventTimes(hephy, { app, number, type: 'release.created' });
   await kube.empty();
-  const { podMs, completeMs } = await byHand.run(build.last);
+  const { builtMs, completeMs } = await byHand.run(build.last);
   await kube.empty();
   return {
     wallMs: releasedAt - acceptedAt,
@@ -107,7 +107,7 @@ async function runBoth(
     afterMs: releasedAt - build.endedAt,
     slower: build.last.metadata.annotations['hephy-builder/platform'] ?? '',
     aloneMs: completeMs,
-    alonePodMs: podMs,
+    aloneBuiltMs: builtMs,
   };
 }
 
@@ -118,7 +118,7 @@ async function watchBuild(
   const ends = await Promise.all(
     kubeJobs.map(async (kubeJob) => ({
       kubeJob,
-      endedAt: await kube.podSucceeded(kubeJob.metadata.name),
+      endedAt: await kube.built(kubeJob.metadata.name),
     })),
   );
   const [last] = ends.toSorted((a, b) => b.endedAt - a.endedAt);

@@ -17,18 +17,21 @@ const KubeJob = z.looseObject({
 });
 export type KubeJob = z.infer<typeof KubeJob>;
 
+const Container = z.object({
+  state: z.object({ terminated: z.object({ exitCode: z.number() }).optional() }),
+});
 const Pod = z.object({
   metadata: z.object({ name: z.string(), labels: z.record(z.string(), z.string()) }),
-  status: z.object({ phase: z.string() }),
+  status: z.object({ containerStatuses: z.array(Container).default([]) }),
 });
 type Pod = z.infer<typeof Pod>;
 
 export interface KubeWatch {
   /** The KubeJobs that are not there now, once so many have been made. */
   made(count: number): Promise<{ kubeJobs: KubeJob[]; at: number }>;
-  /** When the one pod of the KubeJob has succeeded. Throws once it has failed. */
-  podSucceeded(name: string): Promise<number>;
-  /** When the KubeJob says that it is complete: its controller has looked at the pod, and written it down. */
+  /** When kaniko has ended in the KubeJob's pod. Throws if it failed. */
+  built(name: string): Promise<number>;
+  /** When the KubeJob says that it is complete: its pod has been cleared away on the node, and its controller has looked at it. */
   complete(name: string): Promise<number>;
   /** No pod is left. */
   empty(): Promise<unknown>;
@@ -53,7 +56,7 @@ export async function watchKubeJobs(cluster: Cluster, namespace: string): Promis
       };
       return { kubeJobs: await kubeJobs.waitFor(all, look, limit()), at: Date.now() };
     },
-    podSucceeded: (name) => pods.waitFor(all, (there) => successOf(name, there), limit()),
+    built: (name) => pods.waitFor(all, (there) => endOf(name, there), limit()),
     complete: (name) => kubeJobs.waitFor(all, (there) => completionOf(name, there), limit()),
     empty: () => pods.waitFor(all, (there) => (there.length === 0 ? true : undefined), limit()),
     async close() {
@@ -85,12 +88,13 @@ function watchAll<T>(client: KubeClient, resource: 'jobs' | 'pods', schema: z.Zo
   });
 }
 
-function successOf(kubeJobName: string, pods: readonly Pod[]): number | undefined {
+function endOf(kubeJobName: string, pods: readonly Pod[]): number | undefined {
   const pod = pods.find(
     ({ metadata: { labels } }) => labels['batch.kubernetes.io/job-name'] === kubeJobName,
   );
-  if (pod?.status.phase === 'Failed') throw new Error(`the pod of ${kubeJobName} failed`);
-  return pod?.status.phase === 'Succeeded' ? Date.now() : undefined;
+  const exitCode = pod?.status.containerStatuses[0]?.state.terminated?.exitCode;
+  if (exitCode) throw new Error(`kaniko of ${kubeJobName} exited ${exitCode}`);
+  return exitCode === undefined ? undefined : Date.now();
 }
 
 function completionOf(name: string, kubeJobs: readonly KubeJob[]): number | undefined {
