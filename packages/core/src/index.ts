@@ -76,3 +76,4 @@ export { followOutput, type FollowOutputDeps } from './follow-output.ts';
 export { eventsOf, eventsOfClaim, eventsOfFinish, type ChangeFacts } from './events-of.ts';
 export { rejection, renderSummary } from './summary.ts';
 export { formatDuration } from './duration.ts';
+export { unlessAborted } from './unless-aborted.ts';

@@ -1,4 +1,4 @@
-import { failureOf, type Failure } from '@hephy/core';
+import { failureOf, unlessAborted, type Failure } from '@hephy/core';
 import { postOnce, type PostAnswer } from './post-once.ts';
 import type { ReleaseBody } from './release-body.ts';
 import { signDelivery } from './sign-delivery.ts';
@@ -65,6 +65,7 @@ async function deliverOnce(
   { guard, now }: Pick<WebhookHookOptions, 'guard' | 'now'>,
 ): Promise<DeliveryResult> {
   const { deliveryId, signal } = input;
+  // A resolver cannot be stopped; it is left behind.
   const verdict = await unlessAborted(guard(input.url), signal);
   if (!verdict.ok) return verdict.temporary ? failed(verdict.why) : refused(verdict.why);
   const body = JSON.stringify(input.body);
@@ -111,15 +112,4 @@ function refused(detail: string): DeliveryResult {
 function failed(detail: string, retryAfterMs?: number): DeliveryResult {
   const failure = failureOf('HookFailed', { detail });
   return { ok: false, failure, ...(retryAfterMs !== undefined && { retryAfterMs }) };
-}
-
-/** A resolver cannot be stopped; it is left behind. */
-async function unlessAborted<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(signal.reason);
-  signal.addEventListener('abort', onAbort);
-  if (signal.aborted) onAbort();
-  return Promise.race([answer, aborted]).finally(() =>
-    signal.removeEventListener('abort', onAbort),
-  );
 }

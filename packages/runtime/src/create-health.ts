@@ -1,4 +1,4 @@
-import { before } from './before.ts';
+import { unlessAborted } from '@hephy/core';
 
 /** Throws, or rejects, when what it looks at is not well. */
 export type HealthCheck = () => unknown;
@@ -60,7 +60,7 @@ async function runChecks(
 async function runCheck(check: HealthCheck, boundMs: number): Promise<string> {
   const bound = AbortSignal.timeout(boundMs);
   try {
-    await before(bound, (async () => check())());
+    await unlessAborted((async () => check())(), bound);
     return 'ok';
   } catch (error) {
     if (bound.aborted) return `no answer within ${boundMs} ms`;

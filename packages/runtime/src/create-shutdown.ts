@@ -1,4 +1,4 @@
-import { before } from './before.ts';
+import { unlessAborted } from '@hephy/core';
 
 export interface ShutdownOptions {
   /** `process`, or what stands for it in a test. */
@@ -74,7 +74,7 @@ async function closeAll(
   for (let closer = closers.pop(); closer; closer = closers.pop()) {
     try {
       const leftMs = Math.max(Math.ceil(endsAt - performance.now()), leastMs);
-      await before(AbortSignal.timeout(leftMs), Promise.resolve().then(closer.close));
+      await unlessAborted(Promise.resolve().then(closer.close), AbortSignal.timeout(leftMs));
     } catch (error) {
       allClosed = false;
       log.error({ err: error, closer: closer.name }, 'could not be closed');

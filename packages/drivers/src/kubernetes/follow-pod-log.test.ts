@@ -173,6 +173,21 @@ test('lines that the node threw away while it could not be reached are missed al
   expect(text).toMatch(/^line 9\n\[lines may be missing here: .*\]\nline 25\n/m);
 });
 
+test('a reader who is behind when the container ends is told what its node has rotated away', async () => {
+  const pod = container('running');
+  api.script(stream([lines(0, 20), lines(20, 40)], 'hang'), stream([lines(38, 50)]));
+  let text = '';
+  for await (const chunk of follow(pod)) {
+    if (text === '') {
+      pod.become('ended');
+      waits = [];
+      await until('some looks at the reader', () => waits.length > 5);
+    }
+    text += chunk.text;
+  }
+  expect(text).toBe(expected(0, 50));
+});
+
 test('a clock that was set back while the server was away loses no line', async () => {
   const pod = container('running');
   const back = Array.from({ length: 10 }, (_, n) => `2026-11-22T08:50:0${n}.5Z back ${n}\n`);

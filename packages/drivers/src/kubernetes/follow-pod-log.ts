@@ -2,6 +2,7 @@
  * Follows the log of a pod's container through the API server, from any position in it (`cut-log.ts`), until the container
  * has ended and its log was read to the end. A stream that ends says nothing about the log: the server ends it too when it
  * stops, or loses the node. So it goes on from the last position, and the last reading begins after the container's end.
+ * A node keeps of a rotated log only its newest file for who asks anew, so a stream that still gives lines is read on.
  *
  *   waiting ─▶ running: read on, follow ─▶ ended: read once more to the end ─▶ done
  *                 └─ (cut, refused: wait) ─┘       └─ (cut, refused: wait, a few times) ─▶ say so, done
@@ -36,6 +37,8 @@ const clockMarginMs = 24 * 3_600_000;
 const repeatedMs = 1_000;
 /** After a stream has ended well the container most often has, too, and the watch is about to tell. */
 const endNewsMs = 2_000;
+/** A stream without a byte for so long, and with a reader who waits for one, has told what the node had. */
+const toldMs = 50;
 const silenceMs = 30_000;
 const retries = { firstWaitMs: 200, longestWaitMs: 10_000 };
 /** Of the last reading, one after the other. A kubelet that has just started knows no pods for some seconds. */
@@ -44,6 +47,11 @@ const lastAttempts = 8;
 interface Place {
   offset: number;
   aheadNanoseconds: number;
+}
+
+/** Which part of the stream the reader waits for; undefined while it works on one. */
+interface Reader {
+  waitsFor: number | undefined;
 }
 
 /** The container's output in chunks of at most 64 KiB. Rejects with the signal's reason when that aborts. */
@@ -85,7 +93,8 @@ async function* readLog(
   const cutter = new LogCutter({ baseMs, fromOffset: place.offset });
   const cut = new AbortController();
   const signal = AbortSignal.any([log.signal, cut.signal]);
-  if (follow) void cutAfterEnd({ ...log, signal }, cut);
+  const reader: Reader = { waitsFor: 0 };
+  if (follow) void cutOnceTold({ ...log, signal }, { cut, reader });
   try {
     const query = { container: log.container, timestamps: 'true', ...sinceTime(baseMs, place) };
     const bytes = await log.client.stream(log.client.path('pods', log.podName, 'log'), {
@@ -93,7 +102,12 @@ async function* readLog(
       signal,
       ...(!follow && { silenceMs }),
     });
-    for await (const part of bytes) yield* moving(place, cutter.cut(part));
+    let parts = 0;
+    for await (const part of bytes) {
+      reader.waitsFor = undefined;
+      yield* moving(place, cutter.cut(part));
+      reader.waitsFor = ++parts;
+    }
     if (!follow) yield* moving(place, cutter.end());
   } catch (error) {
     if (log.signal.aborted || !cut.signal.aborted) throw error;
@@ -119,9 +133,17 @@ function sinceTime(baseMs: number, { offset, aheadNanoseconds }: Place): { since
 }
 
 /** The node looks once a second whether to end the stream, or never, if it is lost; the last reading needs no such look. */
-async function cutAfterEnd(log: PodLog, cut: AbortController): Promise<void> {
+async function cutOnceTold(
+  log: PodLog,
+  { cut, reader }: { cut: AbortController; reader: Reader },
+): Promise<void> {
   try {
     await until(log, (state) => state === 'ended' || state === 'gone');
+    let before: number | undefined;
+    do {
+      before = reader.waitsFor;
+      await log.client.timing.wait(toldMs, log.signal);
+    } while (before === undefined || before !== reader.waitsFor);
     cut.abort();
   } catch {
     // The stream has ended, or the reader has.

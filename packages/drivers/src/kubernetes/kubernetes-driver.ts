@@ -25,7 +25,8 @@ import { outcomeOf } from './pod-failure.ts';
 import * as pods from './pod-spec.ts';
 import { refusalOf } from './refusal.ts';
 import { placed } from './placement.ts';
-import { isForeign, platformsOfNodes, preflightNodes } from './preflight-nodes.ts';
+import { createListNodes, isForeign, platformsOfNodes, preflightNodes } from './preflight-nodes.ts';
+import type { ListNodes } from './preflight-nodes.ts';
 
 export interface KubernetesDriverOptions {
   readonly client: KubeClient;
@@ -65,13 +66,15 @@ export function createKubernetesDriver(
 ): Driver & { close(): Promise<void> } {
   const { client } = options;
   const views = watchBuilders(options);
+  const listNodes = createListNodes(client);
+  const deps = { views, listNodes, options };
   return {
-    preflight: (input) => preflight(input, options),
-    platforms: () => platformsOfNodes(options),
-    startOrAdopt: (spec) => handingOver(() => startOrAdopt(spec, { views, options })),
-    followLog: (name, following) => followLog(name, following, { views, options }),
-    result: (name, { signal }) => handingOver(() => resultOf(name, signal, { views, options })),
-    cancel: (name) => handingOver(() => cancel(name, { views, options })),
+    preflight: (input) => preflight(input, deps),
+    platforms: () => platformsOfNodes({ ...options, listNodes }),
+    startOrAdopt: (spec) => handingOver(() => startOrAdopt(spec, deps)),
+    followLog: (name, following) => followLog(name, following, deps),
+    result: (name, { signal }) => handingOver(() => resultOf(name, signal, deps)),
+    cancel: (name) => handingOver(() => cancel(name, deps)),
 
     async cleanUp(name) {
       await client.delete(client.path('jobs', name));
@@ -92,12 +95,13 @@ export function createKubernetesDriver(
 
 interface Deps {
   readonly views: BuilderViews;
+  readonly listNodes: ListNodes;
   readonly options: KubernetesDriverOptions;
 }
 
 async function preflight(
   input: PreflightInput,
-  options: KubernetesDriverOptions,
+  { listNodes, options }: Deps,
 ): Promise<PreflightResult> {
   for (const platform of input.platforms) {
     const detail = options.platformRefusal(platform);
@@ -105,11 +109,11 @@ async function preflight(
       return { ok: false, failure: failureOf('PlatformUnsupported', { platform, detail }) };
     }
   }
-  return preflightNodes(input, options);
+  return preflightNodes(input, { ...options, listNodes });
 }
 
 async function startOrAdopt(spec: BuilderSpec, deps: Deps): Promise<StartAnswer> {
-  const { views, options } = deps;
+  const { views, listNodes, options } = deps;
   const { client } = options;
   await views.ready;
   const { job: known } = views.of(spec.name);
@@ -118,7 +122,7 @@ async function startOrAdopt(spec: BuilderSpec, deps: Deps): Promise<StartAnswer>
   if (!credentials.ok) return credentials;
   const values = credentialValues(credentials);
   const input = { spec, hash: hashOf(spec), secretKeys: Object.keys(values) };
-  const foreign = await isForeign(spec, options);
+  const foreign = await isForeign(spec, { ...options, listNodes });
   const container = containerOf(spec, foreign, options);
   const native = kube.kubeJob({ ...input, container }, options.job);
   const job = placed(native, { ...spec, isForeign: foreign });
@@ -237,7 +241,11 @@ async function* followLog(
 }
 
 /** Undefined: it will have no log. */
-function untilStarted(name: string, signal: AbortSignal, { views, options }: Deps) {
+function untilStarted(
+  name: string,
+  signal: AbortSignal,
+  { views, options }: Pick<Deps, 'views' | 'options'>,
+) {
   return views.watch(
     name,
     async (view) => {

@@ -8,22 +8,27 @@ import {
   type KubeApi,
   type Turn,
 } from '../../../../test/parts/kube-api.ts';
+import { until } from '../../../../test/parts/until.ts';
 import { makeSpec } from '../local-driver-parts.ts';
 import { createKubeClient, type KubeClient } from './kube-client.ts';
 import { KubeFailure } from './kube-failure.ts';
-import { isForeign, platformsOfNodes, preflightNodes } from './preflight-nodes.ts';
+import type { ListNodes } from './preflight-nodes.ts';
+import { createListNodes, isForeign, platformsOfNodes, preflightNodes } from './preflight-nodes.ts';
 
 let api: KubeApi;
 let client: KubeClient;
+let listNodes: ListNodes;
+let aheadMs = 0;
 beforeEach(async () => {
   api = await startKubeApi();
   client = createKubeClient({
     kubeConfig: api.kubeConfig,
     namespace: 'builds',
-    now: () => new Date(),
+    now: () => new Date(Date.now() + aheadMs),
     random: () => 0,
     wait: (ms, signal) => delay(ms, undefined, { signal }),
   });
+  listNodes = createListNodes(client);
 });
 afterEach(async () => {
   await client.close();
@@ -44,20 +49,38 @@ const nodes = (...architectures: string[]): Turn =>
 
 test('one list of the nodes tells', async () => {
   api.script(nodes('amd64', 'arm64'));
-  expect(await preflightNodes(input, { client, job })).toEqual({ ok: true, warnings: [] });
+  expect(await preflightNodes(input, { listNodes, job })).toEqual({ ok: true, warnings: [] });
   expect(api.requests.map(({ method, path }) => `${method} ${path}`)).toEqual([
     'GET /api/v1/nodes',
   ]);
 });
 
+test('those who ask while a list is on its way share it, unless it may hang', async () => {
+  const answer = Promise.withResolvers<void>();
+  const late: Turn = async (response, request) => {
+    await answer.promise;
+    await nodes('arm64')(response, request);
+  };
+  api.script(late, nodes('arm64', 'amd64'));
+  const preflights = [1, 2, 3].map(() => preflightNodes(input, { listNodes, job }));
+  await until('the list is asked for', () => api.requests.length === 1);
+  aheadMs = 500;
+  expect(await listNodes()).toHaveLength(2);
+  answer.resolve();
+  expect(await Promise.all(preflights)).toMatchObject([{ ok: true }, { ok: true }, { ok: true }]);
+  expect(api.requests).toHaveLength(2);
+  await listNodes();
+  expect(api.requests).toHaveLength(3);
+});
+
 test('an API server that stumbles is asked again in time', async () => {
   api.script(refuse(500, 'InternalError'), nodes('arm64'));
-  expect(await preflightNodes(input, { client, job })).toMatchObject({ ok: true });
+  expect(await preflightNodes(input, { listNodes, job })).toMatchObject({ ok: true });
 });
 
 test('one that is silent is a failure in time', async () => {
   api.script(hang);
-  expect(await preflightNodes(input, { client, job })).toEqual({
+  expect(await preflightNodes(input, { listNodes, job })).toEqual({
     ok: false,
     failure: {
       reason: 'ClusterUnavailable',
@@ -68,7 +91,7 @@ test('one that is silent is a failure in time', async () => {
 
 test('one that forbids it is a failure with its words', async () => {
   api.script(refuse(403, 'Forbidden', { message: 'nodes is forbidden' }));
-  expect(await preflightNodes(input, { client, job })).toMatchObject({
+  expect(await preflightNodes(input, { listNodes, job })).toMatchObject({
     failure: {
       reason: 'ClusterUnavailable',
       detail: expect.stringContaining('nodes is forbidden') as string,
@@ -83,12 +106,12 @@ test.each([
   api.script(nodes(...architectures));
   const source = { sha256: '0'.repeat(64), sizeBytes: 1 };
   const spec = makeSpec(source, { platform: 'linux/arm64', anyNode: true });
-  expect(await isForeign(spec, { client, job })).toBe(foreign);
+  expect(await isForeign(spec, { listNodes, job })).toBe(foreign);
 });
 
 test('a builder that may not is not asked about', async () => {
   const source = { sha256: '0'.repeat(64), sizeBytes: 1 };
-  expect(await isForeign(makeSpec(source), { client, job })).toBe(false);
+  expect(await isForeign(makeSpec(source), { listNodes, job })).toBe(false);
   expect(api.requests).toEqual([]);
 });
 
@@ -96,9 +119,9 @@ const platformRefusal = () => undefined;
 
 test('the platforms of the nodes are one list too, and are not known where that is refused', async () => {
   api.script(nodes('arm64', 'amd64', 'amd64'), refuse(403, 'Forbidden'));
-  expect(await platformsOfNodes({ client, job, platformRefusal })).toMatchObject([
+  expect(await platformsOfNodes({ listNodes, job, platformRefusal })).toMatchObject([
     { platform: 'linux/amd64', nodes: 2, failure: null },
     { platform: 'linux/arm64', nodes: 1, failure: null },
   ]);
-  await expect(platformsOfNodes({ client, job, platformRefusal })).rejects.toThrow(KubeFailure);
+  await expect(platformsOfNodes({ listNodes, job, platformRefusal })).rejects.toThrow(KubeFailure);
 });

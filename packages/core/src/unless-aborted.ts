@@ -1,5 +1,5 @@
 /** The answer, or the signal's reason if it aborts first; then the answer is left behind. */
-export async function before<T>(signal: AbortSignal, answer: Promise<T>): Promise<T> {
+export async function unlessAborted<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const onAbort = (): void => reject(signal.reason);
   signal.addEventListener('abort', onAbort);
