@@ -40,6 +40,12 @@ RUN --mount=type=cache,target=/root/.npm \
     npm ci --omit=dev --omit=optional --ignore-scripts \
     && find node_modules -regextype posix-extended -regex '.*(\.d\.[cm]?ts|\.map|\.bare)' -delete
 
+FROM base AS javascript
+COPY scripts/image/to-javascript.ts scripts/image/
+COPY packages packages
+COPY apps apps
+RUN node --disable-warning=ExperimentalWarning scripts/image/to-javascript.ts packages apps
+
 # What changes seldom comes first: a machine with the last version fetches the last layers only.
 FROM scratch
 COPY --from=debian /image /
@@ -47,8 +53,8 @@ COPY --from=node /image /
 COPY --from=npm /opt/hephy /opt/hephy
 COPY LICENSE /opt/hephy/
 COPY bin /opt/hephy/bin
-COPY packages /opt/hephy/packages
-COPY apps /opt/hephy/apps
+COPY --from=javascript /opt/hephy/packages /opt/hephy/packages
+COPY --from=javascript /opt/hephy/apps /opt/hephy/apps
 # Each program in it trusts the one file, so that a cluster's own certificates can be mounted over it.
 ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     NODE_ENV=production \
