@@ -6,7 +6,7 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtemp, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
-import { basename, join, relative } from 'node:path';
+import { basename, join, relative, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { defaultCacheDir } from '../../apps/cli/src/cache-directory.ts';
 import { withLock } from '../cluster/lock.ts';
@@ -18,6 +18,12 @@ const folder = join(defaultCacheDir(process.env), 'image-test');
 
 /** As Docker calls them. */
 export const imageArchitectures = ['amd64', 'arm64'] as const;
+const madeBy = [
+  'Dockerfile',
+  '.dockerignore',
+  'test/image/build-image.ts',
+  'test/image/debian-base.ts',
+];
 const keptLayouts = 3;
 /** Each change of the checkout adds about twenty to buildah's cache of layers. */
 const keptLayers = 250;
@@ -44,11 +50,32 @@ export async function buildImage(log: (sentence: string) => void): Promise<strin
   });
 }
 
-/** Pushes it by plain HTTP to `host:port/repository:tag`, with the digests that it has. */
-export async function pushImage(layout: string, reference: string): Promise<void> {
+/**
+ * Pushes it by plain HTTP to `host:port/repository:tag`, with the digests that it has. `inside` are words before the
+ * command, such as those that put it into a network namespace.
+ */
+export async function pushImage(
+  layout: string,
+  reference: string,
+  inside: readonly string[] = [],
+): Promise<void> {
   const copy = ['copy', '--quiet', '--all', '--preserve-digests', '--dest-tls-verify=false'];
-  const from = `oci:${layout}:image`;
-  await execute('skopeo', [...copy, from, `docker://${reference}`], { timeout: 5 * 60_000 });
+  const [program = '', ...words] = [...inside, 'skopeo', ...copy];
+  const named = [`oci:${layout}:image`, `docker://${reference}`];
+  await execute(program, [...words, ...named], { timeout: 5 * 60_000 });
+}
+
+/** Of what its large layers are made of, which change seldom. */
+export async function largeLayersKey(): Promise<string> {
+  return keyOf([
+    ...madeBy,
+    'package.json',
+    'package-lock.json',
+    '.npmrc',
+    'apps/cli/src/machine/needs.mjs',
+    'apps/cli/src/base-image/private-apt.ts',
+    ...(await filesBelow(join(root, 'scripts/image'))),
+  ]);
 }
 
 async function buildInto(
@@ -88,14 +115,14 @@ async function imageKey(): Promise<string> {
   const ignored = await readFile(join(root, '.dockerignore'), 'utf8');
   const copied = [...ignored.matchAll(/^!(.+)$/gm)].map(([, name = '']) => name);
   const files = (await Promise.all(copied.map((name) => filesBelow(join(root, name))))).flat();
-  const makers = [
-    'Dockerfile',
-    '.dockerignore',
-    'test/image/build-image.ts',
-    'test/image/debian-base.ts',
-  ];
+  return keyOf([...madeBy, ...files.toSorted()]);
+}
+
+/** Paths are below the checkout, or absolute. */
+async function keyOf(files: readonly string[]): Promise<string> {
   const key = createHash('sha256');
-  for (const file of [...makers.map((name) => join(root, name)), ...files.toSorted()]) {
+  for (const path of files) {
+    const file = resolve(root, path);
     const { mode } = await stat(file);
     key
       .update(`${relative(root, file)} ${mode} `)

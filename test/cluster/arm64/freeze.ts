@@ -3,8 +3,9 @@
  * namespace: the machine finds a registry under the cluster's address, and no API server, whatever else is running.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { buildImage, largeLayersKey, pushImage } from '../../image/build-image.ts';
 import { until } from '../../parts/until.ts';
 import { cacheEntry } from '../cache-entry.ts';
 import { kubeconfigFor, type ClusterParts } from '../control-plane.ts';
@@ -15,7 +16,7 @@ import { isRunning, readIfThere, recordedProcesses, stopProcess } from '../proce
 import { registryStorage, startRegistryServer } from '../registry-server.ts';
 import { run } from '../run.ts';
 import { buildTool } from '../tools.ts';
-import { guestFiles, readyToFreeze } from './guest-files.ts';
+import { guestFiles, ourImage, readyToFreeze } from './guest-files.ts';
 import { consoleFile, freezeMachine, machineVersion, startMachine } from './machine.ts';
 import { diskFiles, fetchDebianArm64, makeDisk } from './make-disk.ts';
 
@@ -42,12 +43,13 @@ export async function freezeArm64(
   }
   const key = hash
     .update(await machineVersion())
+    .update(await largeLayersKey())
     .digest('hex')
     .slice(0, 32);
   return cacheEntry({ kind: `arm64-${layout.number}`, key }, async (made) => {
     log('freezing an arm64 machine');
     await makeDisk(made, { debian, kubelet, files });
-    await bootAndFreeze(layout, { made, images });
+    await bootAndFreeze(layout, { made, images, ours: await buildImage(log) });
   });
 }
 
@@ -62,7 +64,7 @@ export async function removeFreezer(layout: Layout): Promise<void> {
 
 async function bootAndFreeze(
   layout: Layout,
-  { made, images }: { made: string; images: string },
+  { made, images, ours }: { made: string; images: string; ours: string },
 ): Promise<void> {
   const freezer = freezerOf(layout);
   const { folder } = freezer;
@@ -70,8 +72,15 @@ async function bootAndFreeze(
   try {
     await mkdir(folder);
     const inside = await makeNetworkSpace(freezer);
-    await symlink(images, registryStorage(folder));
+    await run(['cp', '--archive', '--reflink=auto', images, registryStorage(folder)]);
     await startRegistryServer(folder, layout.registry, inside);
+    const answers = () =>
+      run([...inside, 'curl', '--silent', '--fail', `http://${layout.registry}/v2/`]).then(
+        () => true,
+        () => false,
+      );
+    await until('the registry answers', answers);
+    await pushImage(ours, ourImage(layout), inside);
     const disk = join(made, frozenFiles.disk);
     // By a relative name, so that both files may move together.
     const backing = ['-b', diskFiles.disk, '-F', 'raw'];

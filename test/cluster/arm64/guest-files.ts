@@ -17,6 +17,11 @@ export interface GuestFile {
 /** What the machine's console says when it may be frozen. */
 export const readyToFreeze = 'hephy: ready to freeze';
 
+/** Pulled before the freeze, so that a thawed machine fetches of ours only what changes with each commit. */
+export function ourImage({ registry }: Pick<Layout, 'registry'>): string {
+  return `${registry}/hephy:frozen`;
+}
+
 const node = '/etc/node';
 const containerdSocket = '/run/containerd/containerd.sock';
 const script = (content: string): GuestFile => ({
@@ -123,15 +128,19 @@ done
 };
 
 /** A first container and a look at the network's programs put them into the page cache, where the thawed
- *  machine finds them. */
+ *  machine finds them. Our own image is large, and would only make the frozen memory so. */
 function prepareToFreeze(layout: Layout): GuestFile {
   const { pause, kaniko, base } = imagesOf(layout);
   return script(`
-until [ -S ${containerdSocket} ]; do busybox usleep 100000; done
-for image in ${pause} ${base} ${kaniko}; do
-  until ctr -n k8s.io images pull --hosts-dir /etc/containerd/registries --platform linux/arm64 $image > /dev/null 2> /dev/console
+pull() {
+  until ctr -n k8s.io images pull --hosts-dir /etc/containerd/registries --platform linux/arm64 $1 > /dev/null 2> /dev/console
   do busybox sleep 1; done
-done
+}
+until [ -S ${containerdSocket} ]; do busybox usleep 100000; done
+pull ${ourImage(layout)}
+sync
+echo 3 > /proc/sys/vm/drop_caches
+for image in ${pause} ${base} ${kaniko}; do pull $image; done
 ctr -n k8s.io run --rm ${base} first true
 cat /usr/lib/cni/bridge /usr/lib/cni/host-local /usr/lib/cni/loopback > /dev/null
 sync
