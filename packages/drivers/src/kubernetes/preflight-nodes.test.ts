@@ -18,13 +18,15 @@ import { createListNodes, isForeign, platformsOfNodes, preflightNodes } from './
 let api: KubeApi;
 let client: KubeClient;
 let listNodes: ListNodes;
-let aheadMs = 0;
+const start = Date.now();
+let aheadMs: number;
 beforeEach(async () => {
+  aheadMs = 0;
   api = await startKubeApi();
   client = createKubeClient({
     kubeConfig: api.kubeConfig,
     namespace: 'builds',
-    now: () => new Date(Date.now() + aheadMs),
+    now: () => new Date(start + aheadMs),
     random: () => 0,
     wait: (ms, signal) => delay(ms, undefined, { signal }),
   });
@@ -55,22 +57,56 @@ test('one list of the nodes tells', async () => {
   ]);
 });
 
-test('those who ask while a list is on its way share it, unless it may hang', async () => {
-  const answer = Promise.withResolvers<void>();
-  const late: Turn = async (response, request) => {
-    await answer.promise;
-    await nodes('arm64')(response, request);
+/** Answers with a node of the architecture once it is let go. */
+function late(architecture: string): { turn: Turn; letGo: () => void } {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const turn: Turn = async (response, request) => {
+    await promise;
+    await nodes(architecture)(response, request);
   };
-  api.script(late, nodes('arm64', 'amd64'));
+  return { turn, letGo: resolve };
+}
+
+test('those who ask while a list is on its way share it, unless it may hang', async () => {
+  const { turn, letGo } = late('arm64');
+  api.script(turn, nodes('arm64', 'amd64'));
   const preflights = [1, 2, 3].map(() => preflightNodes(input, { listNodes, job }));
   await until('the list is asked for', () => api.requests.length === 1);
-  aheadMs = 500;
+  aheadMs = 1_000;
   expect(await listNodes()).toHaveLength(2);
-  answer.resolve();
+  letGo();
   expect(await Promise.all(preflights)).toMatchObject([{ ok: true }, { ok: true }, { ok: true }]);
   expect(api.requests).toHaveLength(2);
+});
+
+test.each([
+  { served: 'as long as it took', tookMs: 400, laterMs: 399, overMs: 400 },
+  { served: 'a second where it took longer', tookMs: 5_000, laterMs: 999, overMs: 1_000 },
+])('a list serves after its answer $served', async ({ tookMs, laterMs, overMs }) => {
+  const { turn, letGo } = late('arm64');
+  api.script(turn, nodes('arm64', 'amd64'));
+  const first = listNodes();
+  await until('the list is asked for', () => api.requests.length === 1);
+  aheadMs = tookMs;
+  letGo();
+  expect(await first).toHaveLength(1);
+  aheadMs = tookMs + laterMs;
+  expect(await listNodes()).toHaveLength(1);
+  aheadMs = tookMs + overMs;
+  expect(await listNodes()).toHaveLength(2);
+});
+
+test('a clock that is set back keeps no list', async () => {
+  api.script(nodes('arm64'), nodes('arm64', 'amd64'));
   await listNodes();
-  expect(api.requests).toHaveLength(3);
+  aheadMs = -60_000;
+  expect(await listNodes()).toHaveLength(2);
+});
+
+test('a list that failed is asked for again', async () => {
+  api.script(refuse(403, 'Forbidden'), nodes('arm64'));
+  await expect(listNodes()).rejects.toThrow(KubeFailure);
+  expect(await listNodes()).toHaveLength(1);
 });
 
 test('an API server that stumbles is asked again in time', async () => {

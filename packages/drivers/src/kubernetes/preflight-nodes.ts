@@ -16,26 +16,44 @@ export interface NodesDeps {
 
 /** Of the two seconds that a preflight may take. */
 const preflightMs = 1_500;
-/** An older listing that is still under way may be one that hangs. */
-const sharedForMs = 500;
+/** An older list that is still under way may be one that hangs. */
+const sharedForMs = 1_000;
 
-/** Of a thousand nodes a list is megabytes long: those who ask while one is on its way share it. */
+interface Listing {
+  readonly since: number;
+  readonly nodes: Promise<readonly Node[]>;
+  /** From its beginning. */
+  servesForMs: number;
+}
+
+/**
+ * Of a thousand nodes a list is 13 MB long. Those who ask while one is on its way share it, and so do those who ask
+ * within as long again as it took, a second at most: however many ask, half of the time goes without a list.
+ */
 export function createListNodes(client: Pick<KubeClient, 'list' | 'path' | 'timing'>): ListNodes {
-  let underWay: { readonly since: number; readonly nodes: Promise<Node[]> } | undefined;
-  const list = async (): Promise<Node[]> =>
+  const nowMs = (): number => client.timing.now().getTime();
+  let last: Listing | undefined;
+  const list = async (): Promise<readonly Node[]> =>
     (await client.list(client.path('nodes'), (value) => Node.parse(value))).items;
   return async (signal) => {
-    const now = client.timing.now().getTime();
-    if (!underWay || now - underWay.since >= sharedForMs) {
-      const listing = { since: now, nodes: list() };
-      const end = (): void => {
-        if (underWay === listing) underWay = undefined;
-      };
-      listing.nodes.then(end, end);
-      underWay = listing;
-    }
-    return signal ? unlessAborted(underWay.nodes, signal) : underWay.nodes;
+    const ageMs = last ? nowMs() - last.since : 0;
+    // A clock that was set back makes nothing younger than it is.
+    if (!last || ageMs < 0 || ageMs >= last.servesForMs) last = begin(list(), nowMs);
+    return signal ? unlessAborted(last.nodes, signal) : last.nodes;
   };
+}
+
+function begin(nodes: Listing['nodes'], nowMs: () => number): Listing {
+  const listing: Listing = { since: nowMs(), nodes, servesForMs: sharedForMs };
+  const answered = (): void => {
+    const tookMs = nowMs() - listing.since;
+    listing.servesForMs = tookMs + Math.min(tookMs, sharedForMs);
+  };
+  const failed = (): void => {
+    listing.servesForMs = 0;
+  };
+  nodes.then(answered, failed);
+  return listing;
 }
 
 /** A cluster that does not answer in time is a failure: what runs in it could not be started either. */
