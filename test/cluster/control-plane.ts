@@ -13,12 +13,24 @@ export interface ClusterParts {
   readonly certificates: string;
 }
 
-export async function startControlPlane(parts: ClusterParts, api: ApiClient): Promise<void> {
+export interface ControlPlaneOptions {
+  readonly api: ApiClient;
+  /** Nodes are ready as they come, and nobody looks whether they stay so. */
+  readonly trustsNodes: boolean;
+}
+
+export async function startControlPlane(
+  parts: ClusterParts,
+  { api, trustsNodes }: ControlPlaneOptions,
+): Promise<void> {
   await startEtcd(parts);
-  await startApiServer(parts);
+  await startApiServer(parts, trustsNodes ? ['TaintNodesByCondition'] : []);
   const { folder } = parts.layout;
   await untilReady({ folder, name: 'kube-apiserver' }, () => api.isReady());
-  await Promise.all([startControllerManager(parts), startScheduler(parts)]);
+  await Promise.all([
+    startControllerManager(parts, trustsNodes ? nodeControllers : []),
+    startScheduler(parts),
+  ]);
 }
 
 async function startEtcd({ layout }: ClusterParts): Promise<void> {
@@ -42,7 +54,10 @@ async function startEtcd({ layout }: ClusterParts): Promise<void> {
   });
 }
 
-async function startApiServer({ layout, certificates }: ClusterParts): Promise<void> {
+async function startApiServer(
+  { layout, certificates }: ClusterParts,
+  disabledPlugins: readonly string[],
+): Promise<void> {
   const auditPolicy = join(layout.folder, 'audit-policy.json');
   await writeFile(auditPolicy, JSON.stringify(auditEverything));
   const key = (name: string) => join(certificates, name);
@@ -54,6 +69,7 @@ async function startApiServer({ layout, certificates }: ClusterParts): Promise<v
     'bind-address': layout.hostAddress,
     'cert-dir': join(layout.folder, 'kube-apiserver'),
     'client-ca-file': key('ca.crt'),
+    'disable-admission-plugins': disabledPlugins.join(','),
     'enable-admission-plugins': 'NodeRestriction',
     'etcd-servers': `http://${layout.etcd}:2379`,
     'kubelet-client-certificate': key('admin.crt'),
@@ -88,9 +104,16 @@ const auditEverything = {
 /** A second. By default they are as slow as suits a cluster of a few nodes. */
 const manyRequests = { 'kube-api-qps': '500', 'kube-api-burst': '1000' };
 
-async function startControllerManager(parts: ClusterParts): Promise<void> {
+/** Those that write each node. */
+const nodeControllers = ['node-lifecycle-controller', 'ttl-controller'];
+
+async function startControllerManager(
+  parts: ClusterParts,
+  disabled: readonly string[],
+): Promise<void> {
   const { layout, certificates } = parts;
   const settings = {
+    controllers: ['*', ...disabled.map((name) => `-${name}`)].join(','),
     'flex-volume-plugin-dir': join(layout.folder, 'volume-plugins'),
     kubeconfig: await kubeconfigFor('kube-controller-manager', parts),
     ...manyRequests,

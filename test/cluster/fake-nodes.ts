@@ -5,10 +5,11 @@
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { until } from '../parts/until.ts';
 import { fakeBuilderStages, fakeLogs } from './fake-builder-stages.ts';
 import type { NodeArchitecture } from './layout.ts';
-import { isReady, Node } from './node-list.ts';
+import { isReady, NodeList } from './node-list.ts';
 import { isRunning, startProcess } from './processes.ts';
 import type { Cluster } from './start-cluster.ts';
 import { buildTool, dependencyFolder } from './tools.ts';
@@ -45,6 +46,15 @@ const kwokConfiguration = {
   },
 };
 
+const fakeNodes = new URLSearchParams({ labelSelector: 'type=kwok' });
+
+/** As many as a kubelet tells at most: they are what makes a list of nodes long. */
+const images = Array.from({ length: 50 }, (_, at) => {
+  const name = `registry.example/platform/team-${at % 7}/application-${at}`;
+  const digest = `sha256:${String(at).padStart(64, '0')}`;
+  return { names: [`${name}@${digest}`, `${name}:2026.11.${at}`], sizeBytes: 100_000_000 + at };
+});
+
 /** Adds ready nodes of the architecture and answers their names: `fake-ARCHITECTURE-1` and on. */
 export async function addFakeNodes(
   cluster: Cluster,
@@ -52,35 +62,44 @@ export async function addFakeNodes(
 ): Promise<string[]> {
   await startKwok(cluster);
   const names = Array.from({ length: count }, (_, at) => `fake-${architecture}-${at + 1}`);
+  const address = hostOf(cluster);
   await inTurns(names, async (name) => {
-    const { status, body } = await cluster.api.send(
-      'POST',
-      '/api/v1/nodes',
-      fakeNode(name, architecture),
-    );
+    const node = fakeNode({ name, architecture, address });
+    const { status, body } = await cluster.api.send('POST', '/api/v1/nodes', node);
     if (status !== 201 && status !== 409) throw new Error(`${name}: ${JSON.stringify(body)}`);
   });
-  // One after the other, since the last is ready soon after the first, and to ask often would slow them down.
-  for (const name of names) await until(`${name} takes pods`, () => takesPods(cluster, name));
+  if (!cluster.trustsNodes) {
+    await until(`kwok holds ${architecture} nodes`, () => areHeld(cluster, names));
+    await until(`${architecture} nodes take pods`, () => takePods(cluster, names));
+  }
   return names;
 }
 
 /** Takes all fake nodes away again. */
 export async function removeFakeNodes({ api }: Cluster): Promise<void> {
-  await api.send('DELETE', `/api/v1/nodes?labelSelector=${encodeURIComponent('type=kwok')}`);
+  await api.send('DELETE', `/api/v1/nodes?${fakeNodes.toString()}`);
 }
 
-/** A ready node is still tainted for a moment, and kwok sees to its pods only once it holds the node's lease. */
-async function takesPods({ api }: Cluster, name: string): Promise<boolean> {
-  const { status, body } = await api.send('GET', `/api/v1/nodes/${name}`);
-  if (status !== 200) return false;
-  const node = Node.parse(body);
-  if (!isReady(node) || node.spec.taints.length > 1) return false;
+const Leases = z.object({ items: z.array(z.object({ metadata: z.object({ name: z.string() }) })) });
+
+/** kwok sees to a node's pods only once it holds the node's lease. */
+async function areHeld({ api }: Cluster, names: readonly string[]): Promise<boolean> {
   const leases = '/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases';
-  return (await api.send('GET', `${leases}/${name}`)).status === 200;
+  const { items } = Leases.parse(await api.get(leases));
+  const held = new Set(items.map(({ metadata }) => metadata.name));
+  return names.every((name) => held.has(name));
 }
 
-async function startKwok({ folder, kubeconfig, registry }: Cluster): Promise<void> {
+/** A ready node is still tainted for a moment. */
+async function takePods({ api }: Cluster, names: readonly string[]): Promise<boolean> {
+  const { items } = NodeList.parse(await api.get(`/api/v1/nodes?${fakeNodes.toString()}`));
+  const ready = items.filter((node) => isReady(node) && node.spec.taints.length === 1);
+  const taking = new Set(ready.map(({ metadata }) => metadata.name));
+  return names.every((name) => taking.has(name));
+}
+
+async function startKwok(cluster: Cluster): Promise<void> {
+  const { folder, kubeconfig } = cluster;
   if (await isRunning(folder, processName)) return;
   const stageFolder = join(await dependencyFolder('kwok', 'sigs.k8s.io/kwok'), 'kustomize/stage');
   const home = join(folder, processName);
@@ -90,14 +109,14 @@ async function startKwok({ folder, kubeconfig, registry }: Cluster): Promise<voi
   const complete = await readFile(join(stageFolder, 'pod/fast/pod-complete.yaml'), 'utf8');
   const documents = [kwokConfiguration, ...fakeBuilderStages(complete), await fakeLogs(home)];
   await writeFile(config, documents.map((document) => JSON.stringify(document)).join('\n---\n'));
-  const [address = ''] = registry.split(':');
+  const address = hostOf(cluster);
   const command = [
     await buildTool('kwok'),
     `--kubeconfig=${kubeconfig}`,
     '--manage-all-nodes=false',
     '--manage-nodes-with-label-selector=type=kwok',
-    // Renewed well before the controller manager gives a node up, which it does after 50 s.
-    '--node-lease-duration-seconds=40',
+    // Renewed well before the controller manager gives a node up, which it does after 50 s. 0: there is none.
+    `--node-lease-duration-seconds=${cluster.trustsNodes ? 0 : 40}`,
     `--server-address=${address}:${kubeletPort}`,
     `--node-ip=${address}`,
     `--node-port=${kubeletPort}`,
@@ -114,7 +133,14 @@ async function allowFollowers(): Promise<void> {
     await writeFile(inotifyLimit, String(followers));
 }
 
-function fakeNode(name: string, architecture: NodeArchitecture): unknown {
+interface NodeToFake {
+  readonly name: string;
+  readonly architecture: NodeArchitecture;
+  readonly address: string;
+}
+
+/** Ready from the start: a thousand are slow to write twice. */
+function fakeNode({ name, architecture, address }: NodeToFake): unknown {
   const labels = {
     type: 'kwok',
     'kubernetes.io/arch': architecture,
@@ -123,14 +149,36 @@ function fakeNode(name: string, architecture: NodeArchitecture): unknown {
   };
   const capacity = { cpu: '32', memory: '256Gi', 'ephemeral-storage': '1Ti', pods: '110' };
   return {
-    metadata: { name, labels, annotations: { 'kwok.x-k8s.io/node': 'fake' } },
+    metadata: { name, labels },
     spec: { taints: [fakeNodeTaint] },
     status: {
+      addresses: [
+        { type: 'InternalIP', address },
+        { type: 'Hostname', address: name },
+      ],
       allocatable: capacity,
       capacity,
+      conditions: nodeConditions(),
+      daemonEndpoints: { kubeletEndpoint: { Port: kubeletPort } },
+      images,
       nodeInfo: { architecture, operatingSystem: 'linux' },
+      phase: 'Running',
     },
   };
+}
+
+function nodeConditions(): unknown[] {
+  const now = new Date().toISOString();
+  const times = { lastHeartbeatTime: now, lastTransitionTime: now };
+  const pressures = ['MemoryPressure', 'DiskPressure', 'PIDPressure'];
+  return [
+    ...pressures.map((type) => ({ type, status: 'False', reason: 'KubeletHasEnough', ...times })),
+    { type: 'Ready', status: 'True', reason: 'KubeletReady', ...times },
+  ];
+}
+
+function hostOf({ registry }: Cluster): string {
+  return registry.split(':', 1)[0] ?? '';
 }
 
 async function inTurns<T>(values: readonly T[], work: (value: T) => Promise<void>): Promise<void> {

@@ -44,6 +44,8 @@ export interface ClusterOptions {
   readonly number?: number;
   /** Fields of the amd64 node's KubeletConfiguration, over ours. */
   readonly kubelet?: Readonly<Record<string, unknown>>;
+  /** Whether a node that once said that it is ready is so for good, for many that need not say it again. */
+  readonly trustsNodes?: boolean;
   /** Stays up until `stopByHand`. */
   readonly byHand?: boolean;
   readonly log?: (sentence: string) => void;
@@ -61,6 +63,7 @@ export interface Cluster {
   readonly registry: string;
   readonly images: ClusterImages;
   readonly nodes: readonly string[];
+  readonly trustsNodes: boolean;
   readonly api: ApiClient;
   /** One JSON object a line, of all but the nodes' own requests. */
   readonly auditLog: string;
@@ -84,7 +87,7 @@ const defaultAccount = '/api/v1/namespaces/default/serviceaccounts/default';
 const expectedProcesses = [...controlPlane, 'docker-registry', 'containerd', 'kubelet'];
 
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
-  const { arm64, number = sharedCluster, log = () => {} } = options;
+  const { arm64, trustsNodes = false, number = sharedCluster, log = () => {} } = options;
   const missing = missingForCluster();
   if (missing.length > 0) throw new Error(`no cluster here: ${missing.join('; ')}`);
   const layout = layoutOf(number);
@@ -99,7 +102,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     const user = join(layout.folder, 'users', options.byHand ? 'by-hand' : randomUUID());
     if (options.byHand) await writeFile(user, '');
     else await record(user, process.pid);
-    return describe(parts, { user, arm64 });
+    return describe(parts, { user, arm64, trustsNodes });
   });
 }
 
@@ -117,11 +120,12 @@ interface Reporting {
 /** Starts what is asked for and not there. */
 async function completeCluster(
   parts: ClusterParts,
-  { arm64, services, kubelet }: ClusterOptions,
+  options: ClusterOptions,
   reporting: Reporting,
 ): Promise<void> {
   const { layout } = parts;
-  if (!(await isUp(layout))) await bringUp(parts, kubelet, reporting);
+  const { arm64, services } = options;
+  if (!(await isUp(layout))) await bringUp(parts, options, reporting);
   if (arm64) await joinArm64(parts, reporting);
   if (services && !(await areRunning(layout, serviceProcesses))) {
     await reporting.stage('services', () => startServices(parts));
@@ -130,7 +134,7 @@ async function completeCluster(
 
 async function bringUp(
   parts: ClusterParts,
-  kubelet: ClusterOptions['kubelet'],
+  { kubelet, trustsNodes = false }: ClusterOptions,
   { stage, log }: Reporting,
 ): Promise<void> {
   const { layout } = parts;
@@ -149,7 +153,10 @@ async function bringUp(
   const api = await createApiClient(layout, parts.certificates);
   try {
     await stage('control plane', () =>
-      Promise.all([startControlPlane(parts, api), startContainerd(layout, imagesOf(layout).pause)]),
+      Promise.all([
+        startControlPlane(parts, { api, trustsNodes }),
+        startContainerd(layout, imagesOf(layout).pause),
+      ]),
     );
     await stage('amd64 node', async () => {
       await startHostKubelet(parts, kubelet);
@@ -192,7 +199,7 @@ async function areRunning({ folder }: Layout, names: readonly string[]): Promise
 
 async function describe(
   parts: ClusterParts,
-  { user, arm64 }: { user: string; arm64: boolean },
+  { user, arm64, trustsNodes }: { user: string; arm64: boolean; trustsNodes: boolean },
 ): Promise<Cluster> {
   const { layout, certificates } = parts;
   const read = (name: string) => readFile(join(certificates, name), 'utf8');
@@ -212,6 +219,7 @@ async function describe(
     registry: layout.registry,
     images: imagesOf(layout),
     nodes: arm64 ? [nodeNames.amd64, nodeNames.arm64] : [nodeNames.amd64],
+    trustsNodes,
     api,
     auditLog: auditLog(layout),
     folder: layout.folder,
