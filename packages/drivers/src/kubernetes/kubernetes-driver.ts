@@ -225,7 +225,7 @@ async function* followLog(
   { views, options }: Deps,
 ): AsyncGenerator<LogChunk> {
   const { client } = options;
-  await views.ready;
+  await untilReady(views, following.signal);
   const started = await handingOver(() => untilStarted(name, following.signal, { views, options }));
   if (!started) return;
   const chunks = followPodLog({
@@ -249,7 +249,7 @@ function untilStarted(
   return views.watch(
     name,
     async (view) => {
-      if (isUnknown(view) && !(await isThere(name, options))) return { found: undefined };
+      if (isUnknown(view) && !(await isThere(name, signal, options))) return { found: undefined };
       const state = stateOf(view, pods.buildContainer) ?? 'waiting';
       const pod = newestPod(view);
       if (state !== 'waiting' && pod && view.job) return { found: { pod, job: view.job } };
@@ -264,13 +264,13 @@ async function resultOf(
   signal: AbortSignal,
   { views, options }: Deps,
 ): Promise<BuilderResult> {
-  await views.ready;
+  await untilReady(views, signal);
   const look = lookForEnd(name, options);
   let platform: string | undefined;
   const result = await views.watch(
     name,
     async (view) => {
-      if (isUnknown(view) && !(await isThere(name, options))) {
+      if (isUnknown(view) && !(await isThere(name, signal, options))) {
         return { found: { ok: false, failure: failureOf('BuilderLost') } as const };
       }
       platform ??= view.job?.metadata.annotations?.[kube.platformAnnotation];
@@ -283,8 +283,21 @@ async function resultOf(
 }
 
 /** The watch may be behind. */
-async function isThere(name: string, { client }: KubernetesDriverOptions): Promise<boolean> {
-  return (await client.get(client.path('jobs', name), parseAny)) !== undefined;
+async function isThere(
+  name: string,
+  signal: AbortSignal,
+  { client }: KubernetesDriverOptions,
+): Promise<boolean> {
+  return (await client.get(client.path('jobs', name), parseAny, signal)) !== undefined;
+}
+
+/** Before the first list is here, an absent builder means nothing. */
+async function untilReady({ ready }: BuilderViews, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => reject(signal.reason);
+  signal.addEventListener('abort', onAbort);
+  await Promise.race([ready, aborted]).finally(() => signal.removeEventListener('abort', onAbort));
 }
 
 async function cancel(name: string, { views, options }: Deps): Promise<void> {

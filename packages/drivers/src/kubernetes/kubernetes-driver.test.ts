@@ -1,0 +1,111 @@
+/** Somebody deletes a KubeJob while the API server does not say whether it is there. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { HandOver } from '@hephy/core';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import {
+  hang,
+  json,
+  refuse,
+  reset,
+  startKubeApi,
+  type KubeApi,
+  type Turn,
+} from '../../../../test/parts/kube-api.ts';
+import { until } from '../../../../test/parts/until.ts';
+import { createKubeClient } from './kube-client.ts';
+import { createKubernetesDriver } from './kubernetes-driver.ts';
+
+const name = 'b-deleted';
+const empty = json({ metadata: { resourceVersion: '1' }, items: [] });
+const notFound = refuse(404, 'NotFound');
+const limited = refuse(429, 'TooManyRequests');
+const failing = refuse(500, 'InternalError');
+
+let api: KubeApi;
+let driver: ReturnType<typeof createKubernetesDriver>;
+beforeEach(async () => {
+  api = await startKubeApi();
+});
+afterEach(async () => {
+  await driver.close();
+  await api.stop();
+});
+
+const unused = () => Promise.reject(new Error('nothing is started here'));
+
+/** The lists and watches are answered as `list` says, and each look for the KubeJob as the next of `looks`. */
+function open({ list, looks }: { list: Turn; looks: Turn[] }): void {
+  const turns = [...looks];
+  api.script((response, request) => {
+    if (request.query['watch'] === 'true') return hang(response, request);
+    if (!request.path.endsWith(`/jobs/${name}`)) return list(response, request);
+    return ((turns.length > 1 ? turns.shift() : turns[0]) ?? hang)(response, request);
+  });
+  driver = createKubernetesDriver({
+    client: createKubeClient({
+      kubeConfig: api.kubeConfig,
+      namespace: 'builds',
+      limits: { attempts: 3, callTimeoutMs: 500 },
+      now: () => new Date(),
+      random: () => 0.5,
+      wait: (_, signal) => delay(5, undefined, { signal }),
+    }),
+    containerFor: () => {
+      throw new Error('nothing is started here');
+    },
+    platformRefusal: () => undefined,
+    explainLog: () => undefined,
+    readableLog: (lines) => lines,
+    job: {} as never,
+    credentials: unused,
+    grantSource: unused,
+    onError: () => undefined,
+  });
+}
+
+const looked = () => api.requests.filter(({ path }) => path.endsWith(`/jobs/${name}`)).length;
+
+async function readLog(signal: AbortSignal): Promise<string> {
+  let log = '';
+  for await (const { text } of driver.followLog(name, { fromOffset: 0, signal })) log += text;
+  return log;
+}
+
+test.for([
+  { what: 'fails', look: failing },
+  { what: 'is limited', look: limited },
+  { what: 'breaks', look: reset },
+  { what: 'hangs', look: hang },
+])('a deleted KubeJob is lost once a look that $what is answered', async ({ look }) => {
+  open({ list: empty, looks: [look, look, notFound, look, look, notFound] });
+  const { signal } = new AbortController();
+  expect(await readLog(signal)).toBe('');
+  const result = await driver.result(name, { signal });
+  expect(result).toMatchObject({ ok: false, failure: { reason: 'BuilderLost' } });
+  expect(looked()).toBe(6);
+});
+
+test('a deleted KubeJob is handed over, not lost, when no look is answered', async () => {
+  open({ list: empty, looks: [failing] });
+  const { signal } = new AbortController();
+  await expect(readLog(signal)).rejects.toThrow(HandOver);
+  await expect(driver.result(name, { signal })).rejects.toThrow(HandOver);
+  expect(looked()).toBe(6);
+});
+
+test.for([
+  { what: 'a look hangs', list: empty },
+  { what: 'the first list hangs', list: hang },
+])('who leaves while $what is let go at once', async ({ list }) => {
+  open({ list, looks: [hang] });
+  const leaving = new AbortController();
+  const left = Promise.allSettled([
+    readLog(leaving.signal),
+    driver.result(name, { signal: leaving.signal }),
+  ]);
+  await until('what hangs', () => (list === hang ? api.requests.length > 0 : looked() >= 2));
+  const reason = new Error('the build is over');
+  leaving.abort(reason);
+  const rejected = { status: 'rejected', reason };
+  expect(await left).toEqual([rejected, rejected]);
+});
