@@ -17,11 +17,14 @@ const Line = z.object({
   auditID: z.string(),
   verb: z.string(),
   stageTimestamp: z.string(),
-  objectRef: z.object({
-    resource: z.string(),
-    subresource: z.string().optional(),
-    name: z.string().default(''),
-  }),
+  /** None where kubectl asks what there is to ask for. */
+  objectRef: z
+    .object({
+      resource: z.string(),
+      subresource: z.string().optional(),
+      name: z.string().default(''),
+    })
+    .optional(),
 });
 
 /** Those of the service account of builds in the namespace, in the order of their answers, from then on. */
@@ -37,7 +40,7 @@ export async function workersCalls(
     const { auditID, verb, stageTimestamp, objectRef } = Line.parse(JSON.parse(line));
     const answeredAt = new Date(stageTimestamp);
     // What takes long is there twice: begun and ended.
-    if (answeredAt < since || calls.has(auditID)) continue;
+    if (!objectRef || answeredAt < since || calls.has(auditID)) continue;
     const { resource, subresource, name } = objectRef;
     const what = [resource, subresource].filter(Boolean).join('/');
     calls.set(auditID, { verb, resource: what, name, answeredAt });

@@ -1,5 +1,5 @@
 /** The chart, installed into a cluster by the very lines of docs/kubernetes.md, with what only a test's cluster has set. */
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parse } from 'yaml';
@@ -8,6 +8,7 @@ import { pushServersImage } from '../image/servers-image.ts';
 import { createWorkTree, type WorkTree } from '../parts/git-client.ts';
 import { createApi } from '../parts/hephy.ts';
 import { until } from '../parts/until.ts';
+import { readBlocks } from './document-blocks.ts';
 import { chart, operatorEnvironment, runLines } from './helm.ts';
 import { pushOurImage } from './hephy-on-cluster.ts';
 import { nodeNames } from './layout.ts';
@@ -27,7 +28,7 @@ export type ChartRelease = Awaited<ReturnType<typeof installChart>>;
 export async function installChart(cluster: Cluster) {
   const folder = await mkdtemp(join(tmpdir(), 'hephy-chart-'));
   await symlink(dirname(chart), join(folder, 'charts'));
-  const env = await operatorEnvironment(cluster, { home: folder });
+  const env = await operatorEnvironment(cluster, { home: folder, tools: ['helm', 'kubectl'] });
   /** As the operator, in a folder that has the checkout's `charts`. */
   const shell = (lines: string): Promise<string> => runLines(lines, { cwd: folder, env });
   const { blocks, values } = await readDocument(cluster);
@@ -83,24 +84,19 @@ const Values = z.looseObject({ api: z.looseObject({ publicUrl: z.string() }) });
 async function readDocument(
   cluster: Cluster,
 ): Promise<{ blocks: readonly string[]; values: z.infer<typeof Values> }> {
-  const document = await readFile(join(chart, '../../docs/kubernetes.md'), 'utf8');
-  const section = /^## By chart\n([^]*?)^## /m.exec(document)?.[1] ?? '';
   const [host = ''] = cluster.registry.split(':');
-  const ours: readonly (readonly [string, string])[] = [
-    ['registry.example.com/hephy:latest', await pushOurImage(cluster)],
-    ['registry.example.com/kaniko:v1.27.5', cluster.images.kaniko],
-    ['registry.example.com/apps', cluster.registry],
-    ['https://git.example.com', `http://${host}:${nodePorts.git}`],
-    ['https://hephy.example.com', `http://${host}:${nodePorts.api}`],
-  ];
-  const text = ours.reduce((rest, [theirs, own]) => rest.replaceAll(theirs, own), section);
-  const blocksOf = (language: string): string[] =>
-    [...text.matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\``, 'gm'))].map(
-      ([, block = '']) => block,
-    );
-  const [written = ''] = blocksOf('yaml');
+  const names = {
+    'registry.example.com/hephy:latest': await pushOurImage(cluster),
+    'registry.example.com/kaniko:v1.27.5': cluster.images.kaniko,
+    'registry.example.com/apps': cluster.registry,
+    'https://git.example.com': `http://${host}:${nodePorts.git}`,
+    'https://hephy.example.com': `http://${host}:${nodePorts.api}`,
+  };
+  const heading = 'By chart';
+  const [written = ''] = await readBlocks({ heading, language: 'yaml' }, names);
   const values = merge(parse(written), await clusterValues(cluster));
-  return { blocks: blocksOf('sh'), values: Values.parse(values) };
+  const blocks = await readBlocks({ heading, language: 'sh' }, names);
+  return { blocks, values: Values.parse(values) };
 }
 
 /** No hub, no TLS, no volumes that make themselves, no way in but a node's port. */

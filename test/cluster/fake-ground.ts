@@ -1,7 +1,7 @@
 /** Where many builds can run at once: fake nodes of both architectures, a namespace, and what stands in for builders. */
+import { kubernetesSettings, makeBuildsNamespace } from './by-hand.ts';
 import { standInForBuilders, type FakeBuilders } from './fake-builders.ts';
 import { addFakeNodes, fakeNodeTaint } from './fake-nodes.ts';
-import { kubernetesSettings, makeBuildsNamespace } from './hephy-on-cluster.ts';
 import type { Cluster } from './start-cluster.ts';
 
 export interface FakeGround {
@@ -21,14 +21,14 @@ export async function makeFakeGround(
   await addFakeNodes(cluster, { count: nodes, architecture: 'amd64' });
   await addFakeNodes(cluster, { count: nodes, architecture: 'arm64' });
   const builds = await makeBuildsNamespace(cluster);
+  // Nothing runs, so nothing is pulled.
+  const settings = await kubernetesSettings(cluster, builds, { image: cluster.images.base });
   const builders = standInForBuilders(cluster, builds.namespace);
   return {
     namespace: builds.namespace,
     builders,
     environment: {
-      ...kubernetesSettings(cluster, builds),
-      // Nothing runs, so nothing is pulled.
-      HEPHY_IMAGE: cluster.images.base,
+      ...settings,
       HEPHY_BUILDER_TOLERATIONS: `${fakeNodeTaint.key}=${fakeNodeTaint.value}`,
       HEPHY_WORKER_CONCURRENCY: String(concurrency),
     },

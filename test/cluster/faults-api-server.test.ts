@@ -133,3 +133,13 @@ test('a service that starts while the API server is away takes up what runs once
   expect(gate.arrivals('away')).toBe(1);
   await untilNothingIsLeft(place(), 'away');
 });
+
+test('a worker whose token has ended says so in the push', async () => {
+  const app = await makeApp(place(), 'ended', []);
+  proxy.script({ do: 'answer', status: 401, path: /^/, times: Infinity });
+  const pushed = await push(app);
+  expect(pushed.exitCode).toBe(1);
+  expect(pushed.stderr).toContain(
+    'main -> main (the cluster does not answer: the API server answered 401',
+  );
+});

@@ -4,7 +4,7 @@ import { parseAllDocuments } from 'yaml';
 import { z } from 'zod';
 import { run, type RunOptions } from './run.ts';
 import type { Cluster } from './start-cluster.ts';
-import { buildTool, kubernetesVersion } from './tools.ts';
+import { buildTool, kubernetesVersion, type Tool } from './tools.ts';
 
 const root = join(import.meta.dirname, '../..');
 export const chart = join(root, 'charts/hephy-builder');
@@ -43,15 +43,15 @@ export function objectsIn(manifests: string): KubeObject[] {
     .map((value) => KubeObject.parse(value));
 }
 
-/** A shell's environment in which helm, kubectl and hephy are this cluster's. */
+/** A shell's environment in which the tools are this cluster's, beside `hephy`. */
 export async function operatorEnvironment(
   { kubeconfig }: Cluster,
-  { home }: { home: string },
+  { home, tools }: { readonly home: string; readonly tools: readonly Tool[] },
 ): Promise<Record<string, string>> {
-  const tools = [await buildTool('helm'), await buildTool('kubectl'), join(root, 'bin/hephy')];
-  const path = [...tools.map((tool) => dirname(tool)), process.env['PATH'] ?? '/usr/bin:/bin'];
+  const programs = await Promise.all(tools.map((tool) => buildTool(tool)));
+  const folders = [join(root, 'bin/hephy'), ...programs].map((program) => dirname(program));
   return {
-    PATH: path.join(delimiter),
+    PATH: [...folders, process.env['PATH'] ?? '/usr/bin:/bin'].join(delimiter),
     KUBECONFIG: kubeconfig,
     HOME: home,
     XDG_CONFIG_HOME: join(home, 'config'),

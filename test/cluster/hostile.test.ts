@@ -13,11 +13,7 @@ let hephy: HephyOnCluster;
 beforeAll(async () => {
   cluster = await startCluster({ arm64: false });
   registry = await startRegistry({ login: true, address: cluster.registry.split(':')[0] });
-  hephy = await startHephyOn(cluster, {
-    HEPHY_REGISTRY: `${registry.host}/apps`,
-    HEPHY_REGISTRY_USERNAME: registryLogin.username,
-    HEPHY_REGISTRY_PASSWORD: registryLogin.password,
-  });
+  hephy = await startHephyOn(cluster, { HEPHY_REGISTRY: `${registry.host}/apps` }, registryLogin);
 });
 afterAll(async () => {
   await hephy?.close();

@@ -26,7 +26,8 @@ export async function run(
     running.child.stdin?.end(input);
     return (await running).stdout;
   } catch (cause) {
-    const words = (cause as { stderr?: string }).stderr || String(cause);
+    const { stderr, stdout } = cause as { stderr?: string; stdout?: string };
+    const words = stderr || stdout || String(cause);
     const last = words.trim().split('\n').slice(-8).join('\n');
     throw new Error(`${program} ${args[0] ?? ''} failed: ${last}`, { cause });
   }
