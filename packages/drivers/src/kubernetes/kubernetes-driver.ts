@@ -3,7 +3,7 @@
  * shared watches do not tell, but its log; so the API server's work does not grow with the builds that wait.
  */
 import { createHash } from 'node:crypto';
-import { failureOf, HandOver, type Failure, type SourceRef } from '@hephy/core';
+import { failureOf, HandOver, unlessAborted, type Failure, type SourceRef } from '@hephy/core';
 import type {
   BuilderResult,
   BuilderSpec,
@@ -225,7 +225,7 @@ async function* followLog(
   { views, options }: Deps,
 ): AsyncGenerator<LogChunk> {
   const { client } = options;
-  await untilReady(views, following.signal);
+  await unlessAborted(views.ready, following.signal);
   const started = await handingOver(() => untilStarted(name, following.signal, { views, options }));
   if (!started) return;
   const chunks = followPodLog({
@@ -264,7 +264,7 @@ async function resultOf(
   signal: AbortSignal,
   { views, options }: Deps,
 ): Promise<BuilderResult> {
-  await untilReady(views, signal);
+  await unlessAborted(views.ready, signal);
   const look = lookForEnd(name, options);
   let platform: string | undefined;
   const result = await views.watch(
@@ -289,15 +289,6 @@ async function isThere(
   { client }: KubernetesDriverOptions,
 ): Promise<boolean> {
   return (await client.get(client.path('jobs', name), parseAny, signal)) !== undefined;
-}
-
-/** Before the first list is here, an absent builder means nothing. */
-async function untilReady({ ready }: BuilderViews, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(signal.reason);
-  signal.addEventListener('abort', onAbort);
-  await Promise.race([ready, aborted]).finally(() => signal.removeEventListener('abort', onAbort));
 }
 
 async function cancel(name: string, { views, options }: Deps): Promise<void> {
