@@ -29,7 +29,7 @@ export interface ApiDeps {
   readonly health: Pick<Health, 'ready'>;
   /** Shown read-only to operators under `/ops/queues`. */
   readonly bullBoardQueues: readonly ConstructorParameters<typeof BullMQAdapter>[0][];
-  /** What a new app builds for unless it says otherwise: canonical, at least one. */
+  /** What a new app builds for as long as no worker has told what can be built for: canonical, at least one. */
   readonly defaultPlatforms: readonly string[];
   /** Where rebuilt images go: `host[:port][/prefix]`. */
   readonly registry: string;

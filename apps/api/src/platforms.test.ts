@@ -38,6 +38,16 @@ it('tells any user what can be built for, as a worker saw it last, and why the r
   });
 });
 
+it('is what an app is made for that does not say', async () => {
+  const made = await send(rig.server, {
+    method: 'POST',
+    url: '/v1/apps',
+    token,
+    body: { name: 'unsaid' },
+  });
+  expect(made.json().settings.platforms).toEqual(['linux/amd64']);
+});
+
 it('tells nobody without a token', async () => {
   expect((await send(rig.server, ask)).statusCode).toBe(401);
 });

@@ -77,7 +77,10 @@ apps
   .command('create')
   .description('create an app; inside a repository, add the remote deis for it')
   .argument('<name>', 'lower-case letters, digits and dashes')
-  .option('--platforms <list>', 'such as linux/amd64,linux/arm64')
+  .option(
+    '--platforms <list>',
+    'such as linux/amd64,linux/arm64 (default: all that can be built for)',
+  )
   .option(
     '--no-native-nodes',
     'also take platforms that this machine is not: COPY-only Dockerfiles',

@@ -7,6 +7,7 @@ import { Time, timeText } from '../fields.ts';
 import { AppParams, Limit, pageOf } from '../pages.ts';
 import { forApp, noSuchApp } from '../rights.ts';
 import { Nothing, route, type Answer, type Ask, type Route } from '../route.ts';
+import { availablePlatforms } from './platforms.ts';
 
 const Settings = AppSettings.meta({ id: 'AppSettings' });
 
@@ -55,7 +56,8 @@ function collectionRoutes(deps: ApiDeps): Route[] {
       method: 'POST',
       url: '/v1/apps',
       tag: 'apps',
-      summary: 'Make an app; you are its owner',
+      summary:
+        'Make an app, for all that can be built for unless it says otherwise; you are its owner',
       access: 'user',
       body: NewApp,
       answers: { 201: AppDetails },
@@ -158,12 +160,11 @@ async function listApps(
 
 async function createApp(
   { user, body }: Ask<unknown, unknown, z.output<typeof NewApp>>,
-  { apps, newId, now, defaultPlatforms }: ApiDeps,
+  { apps, platforms, newId, now, defaultPlatforms }: ApiDeps,
 ): Promise<Answer> {
-  const changed = changeSettings(
-    AppSettings.parse({ platforms: defaultPlatforms }),
-    body.settings ?? {},
-  );
+  const available = availablePlatforms(await platforms.readPlatforms());
+  const defaults = { platforms: available.length > 0 ? available : defaultPlatforms };
+  const changed = changeSettings(AppSettings.parse(defaults), body.settings ?? {});
   if ('refused' in changed) return changed;
   const app: App = { id: newId(), name: body.name, settings: changed.settings, createdAt: now() };
   const created = await apps.createApp(app);

@@ -1,4 +1,4 @@
-import type { PlatformNodes } from '@hephy/core';
+import type { PlatformNodes, SeenPlatforms } from '@hephy/core';
 import { z } from 'zod';
 import { FailureView, viewFailure } from '../build-views.ts';
 import type { ApiDeps } from '../deps.ts';
@@ -39,12 +39,18 @@ export function platformRoutes({ platforms }: Pick<ApiDeps, 'platforms'>): Route
       handle: async () => {
         const seen = await platforms.readPlatforms();
         const all = seen?.platforms ?? [];
-        const available = all.filter(({ failure }) => !failure).map(({ platform }) => platform);
+        const available = availablePlatforms(seen);
         const seenAt = seen ? timeText(seen.seenAt) : null;
         return { status: 200, body: { available, platforms: all.map(viewPlatform), seenAt } };
       },
     }),
   ];
+}
+
+/** Those that can be built for now; none while no worker has looked. */
+export function availablePlatforms(seen: SeenPlatforms | undefined): string[] {
+  const buildable = seen?.platforms.filter(({ failure }) => !failure) ?? [];
+  return buildable.map(({ platform }) => platform);
 }
 
 function viewPlatform(seen: PlatformNodes): z.output<typeof PlatformView> {
