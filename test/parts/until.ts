@@ -10,7 +10,9 @@ export async function until<T>(
   for (;;) {
     const found = await look();
     if (found !== undefined && found !== false) return found;
-    if (Date.now() > deadline) throw new Error(`${what}: not within ${withinMs / 1000} s`);
-    await delay(40);
+    const leftMs = deadline - Date.now();
+    if (leftMs < 0) throw new Error(`${what}: not within ${withinMs / 1000} s`);
+    // What has taken long is looked at less often: looks cost, too, where an API server answers them.
+    await delay(Math.min(Math.max((withinMs - leftMs) / 10, 40), 250));
   }
 }
