@@ -33,7 +33,6 @@ const sources = {
   'kube-proxy': ['kubernetes', 'k8s.io/kubernetes/cmd/kube-proxy'],
   executor: ['kaniko', 'github.com/osscontainertools/kaniko/cmd/executor'],
   coredns: ['coredns', 'github.com/coredns/coredns'],
-  crane: ['crane', 'github.com/google/go-containerregistry/cmd/crane'],
   kwok: ['kwok', 'sigs.k8s.io/kwok/cmd/kwok'],
   helm: ['helm', 'helm.sh/helm/v3/cmd/helm'],
   versitygw: ['versitygw', 'github.com/versity/versitygw/cmd/versitygw'],
@@ -74,6 +73,12 @@ export async function buildTool(
       await removeUnused((name) => isCacheFolder.test(name));
     }
   });
+}
+
+/** Builds what the cache lacks, one after the other: a test that had to wait for it would be late. */
+export async function buildTools(log: (sentence: string) => void): Promise<void> {
+  for (const tool of Object.keys(sources) as Tool[]) await buildTool(tool, 'amd64', log);
+  for (const tool of ['kubelet', 'executor'] as const) await buildTool(tool, 'arm64', log);
 }
 
 /** A folder of the module's own, for other files that are made from it: where `go` unpacked a dependency. */
