@@ -1,11 +1,12 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startProcess, untilReady } from './processes.ts';
+import { run } from './run.ts';
 
 export const registryName = 'docker-registry';
 
 /** Starts Debian's docker-registry at `address:port`; it belongs to the processes of `folder`. `inside` are words
- *  before its command, such as those that put it into a network namespace, where nobody waits for it. */
+ *  before its command, such as those that put it into a network namespace. */
 export async function startRegistryServer(
   folder: string,
   address: string,
@@ -18,10 +19,9 @@ export async function startRegistryServer(
     command: [...inside, 'docker-registry', 'serve', config],
     env: { OTEL_TRACES_EXPORTER: 'none' },
   });
-  if (inside.length > 0) return;
   const answers = () =>
-    fetch(`http://${address}/v2/`).then(
-      ({ ok }) => ok,
+    run([...inside, 'curl', '--silent', '--fail', `http://${address}/v2/`]).then(
+      () => true,
       () => false,
     );
   await untilReady({ folder, name: registryName }, answers);

@@ -74,6 +74,7 @@ export async function largeLayersKey(): Promise<string> {
     '.npmrc',
     'apps/cli/src/machine/needs.mjs',
     'apps/cli/src/base-image/private-apt.ts',
+    'apps/cli/src/base-image/run-command.ts',
     ...(await filesBelow(join(root, 'scripts/image'))),
   ]);
 }

@@ -74,12 +74,6 @@ async function bootAndFreeze(
     const inside = await makeNetworkSpace(freezer);
     await run(['cp', '--archive', '--reflink=auto', images, registryStorage(folder)]);
     await startRegistryServer(folder, layout.registry, inside);
-    const answers = () =>
-      run([...inside, 'curl', '--silent', '--fail', `http://${layout.registry}/v2/`]).then(
-        () => true,
-        () => false,
-      );
-    await until('the registry answers', answers);
     await pushImage(ours, ourImage(layout), inside);
     const disk = join(made, frozenFiles.disk);
     // By a relative name, so that both files may move together.
