@@ -134,6 +134,36 @@ test('a service that starts while the API server is away takes up what runs once
   await untilNothingIsLeft(place(), 'away');
 });
 
+test('a KubeJob that somebody deletes while no watch tells is lost, once a look that fails is answered', async () => {
+  const app = await makeApp(place(), 'deleted', [gate.step('deleted'), 'RUN echo after']);
+  const pushing = startPush(app);
+  await pushing.seen('[amd64] at deleted');
+  proxy.freeze(isWatch);
+  await deleteAt(`/apis/batch/v1/namespaces/${hephy.namespace}/jobs?propagationPolicy=Background`);
+  await deleteAt(`/api/v1/namespaces/${hephy.namespace}/pods?gracePeriodSeconds=1`);
+  await untilNothingIsLeft(place(), 'deleted');
+  const look = { method: 'GET', path: /\/jobs\/b-/ };
+  proxy.script(
+    { do: 'expire', path: /[?&]watch=true/, times: 2 },
+    { ...failing, ...look },
+    { ...limited, ...look },
+    { do: 'reset', ...look },
+  );
+  proxy.cut(isWatch);
+  proxy.thaw();
+  await pushing.seen('; trying again (attempt 2)');
+  gate.open('deleted');
+  expect(await pushing.result).toMatchObject({ exitCode: 0 });
+  expect(proxy.unmet()).toEqual([]);
+  expect(gate.arrivals('deleted')).toBe(2);
+  await expectLinesOnce(place(), { app: 'deleted', lines: ['open', 'after'] });
+  await untilNothingIsLeft(place(), 'deleted');
+});
+
+async function deleteAt(collection: string): Promise<void> {
+  expect(await cluster.api.send('DELETE', collection)).toMatchObject({ status: 200 });
+}
+
 test('a worker whose token has ended says so in the push', async () => {
   const app = await makeApp(place(), 'ended', []);
   proxy.script({ do: 'answer', status: 401, path: /^/, times: Infinity });
