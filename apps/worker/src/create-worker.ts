@@ -43,7 +43,7 @@ export function createWorker(deps: WorkerDeps): { close(): Promise<void> } {
     },
   });
   const sweep = async (): Promise<void> => {
-    await sweepBuilders(deps);
+    await sweepBuilders(deps).catch(deps.onError);
     await sweepSources(deps);
   };
   const stopReconciling = deps.repeat(reconcileEveryMs, () => reconcile(deps));

@@ -12,6 +12,7 @@ import {
   type Turn,
 } from '../../../../test/parts/kube-api.ts';
 import { until } from '../../../../test/parts/until.ts';
+import type { BuilderSpec } from '../driver.ts';
 import { createKubeClient } from './kube-client.ts';
 import { createKubernetesDriver } from './kubernetes-driver.ts';
 
@@ -108,4 +109,13 @@ test.for([
   leaving.abort(reason);
   const rejected = { status: 'rejected', reason };
   expect(await left).toEqual([rejected, rejected]);
+});
+
+test('what begins while no list is answered is handed over', async () => {
+  open({ list: hang, looks: [hang] });
+  const spec = { name } as BuilderSpec;
+  const begun = [driver.startOrAdopt(spec), driver.cancel(name), driver.list()];
+  const handedOver = { status: 'rejected', reason: expect.any(HandOver) };
+  expect(await Promise.allSettled(begun)).toEqual([handedOver, handedOver, handedOver]);
+  expect(looked()).toBe(0);
 });

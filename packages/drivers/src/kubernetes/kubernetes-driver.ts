@@ -60,6 +60,7 @@ const parseJob = (value: unknown): KubeJobFacts => KubeJobFacts.parse(value);
 const parseAny = (value: unknown): unknown => value;
 /** Our own writes come back on the watch within milliseconds; a watch that is away does not hold us up. */
 const seenWithinMs = 2_000;
+const listedWithinMs = 30_000;
 
 export function createKubernetesDriver(
   options: KubernetesDriverOptions,
@@ -82,7 +83,7 @@ export function createKubernetesDriver(
     },
 
     async list() {
-      await views.ready;
+      await untilListed(deps);
       return views.names();
     },
 
@@ -115,7 +116,7 @@ async function preflight(
 async function startOrAdopt(spec: BuilderSpec, deps: Deps): Promise<StartAnswer> {
   const { views, listNodes, options } = deps;
   const { client } = options;
-  await views.ready;
+  await untilListed(deps);
   const { job: known } = views.of(spec.name);
   if (known) return adopt(known, spec, deps);
   const credentials = await options.credentials();
@@ -291,9 +292,10 @@ async function isThere(
   return (await client.get(client.path('jobs', name), parseAny, signal)) !== undefined;
 }
 
-async function cancel(name: string, { views, options }: Deps): Promise<void> {
+async function cancel(name: string, deps: Deps): Promise<void> {
+  const { views, options } = deps;
   const { client, explainLog: explain } = options;
-  await views.ready;
+  await untilListed(deps);
   const view = views.of(name);
   if (isCanceled(view)) return;
   if (!isUnknown(view) && outcomeOf({ ...view, explain, logTail: '' }).ended) return;
@@ -310,6 +312,15 @@ async function cancel(name: string, { views, options }: Deps): Promise<void> {
     // A namespace that takes no KubeJob of ours has none to cancel.
     if (!(error instanceof KubeFailure) || error.temporary) throw error;
   }
+}
+
+/** Only what begins while the API server is away waits here; then whoever comes next waits on. */
+function untilListed({ views, options }: Deps): Promise<void> {
+  const listed = new AbortController();
+  const late = options.client.timing.wait(listedWithinMs, listed.signal).then(() => {
+    throw new HandOver('the cluster has not answered since this process began');
+  });
+  return Promise.race([views.ready, late]).finally(() => listed.abort());
 }
 
 /** Waits until the watch shows what we wrote: then nobody has to ask the API server about it. */
