@@ -27,6 +27,20 @@ export function parseDockerConfig(text: string): DockerConfig {
   );
 }
 
+/**
+ * Whom it names for a registry's `host[:port]`, as `docker login` stores it. Helpers are programs of the builders' image:
+ * nobody here can ask them.
+ */
+export function pullUser({ auths }: DockerConfig, host: string): RegistryCredentials | undefined {
+  const { identitytoken, auth, username, password } = auths[dockerName(host)] ?? {};
+  if (identitytoken) return { username: identityTokenUser, password: identitytoken };
+  const text = auth
+    ? Buffer.from(auth, 'base64').toString()
+    : `${username ?? ''}:${password ?? ''}`;
+  const [name = '', ...rest] = text.split(':');
+  return name === '' ? undefined : { username: name, password: rest.join(':') };
+}
+
 /** What builders push with, as `docker login` stores it; undefined if the registry asks for nothing. */
 export function builderAuth(registry: Registry): string | undefined {
   return dockerConfig(registry, { user: staticUser(registry) });

@@ -10,7 +10,7 @@ import {
   createPushRightCheck,
   type PreflightCheck,
 } from '@hephy/worker';
-import { registryHost } from './builder-auth.ts';
+import { parseDockerConfig, pullUser, registryHost, type DockerConfig } from './builder-auth.ts';
 import type { Connections } from './connect.ts';
 import { builderUser } from './registry-user.ts';
 
@@ -22,7 +22,8 @@ export function preflightChecks(
   const { settings, places } = connections;
   const mirrors = settings.baseMirrors.map((mirror) => ({ ...mirror, insecure: false }));
   const own = registryHost(places.registry);
-  const reach = reachOf(mirrors.map(({ to }) => registryHost(to)));
+  const pull = pullConfig(connections);
+  const reach = reachOf([...mirrors.map(({ to }) => registryHost(to)), ...Object.keys(pull.auths)]);
   // A second try would come too late.
   const limits = { attempts: 1 };
   const credentials = builderUser(connections);
@@ -36,14 +37,26 @@ export function preflightChecks(
       ...(credentials && { credentials }),
       ...(places.plainHttp !== undefined && { plainHttp: places.plainHttp }),
     });
-  const connect = (registry: string): RegistryClient =>
-    registry === own ? connectToOwn() : createRegistryClient({ registry, limits, reach });
+  const connect = (registry: string): RegistryClient => {
+    if (registry === own) return connectToOwn();
+    const user = pullUser(pull, registry);
+    const credentials = user && (() => Promise.resolve(user));
+    return createRegistryClient({ registry, limits, reach, ...(credentials && { credentials }) });
+  };
   const dialect =
     settings.driver === 'local' ? buildahDialect(machinePlatformOf(process.arch)) : kanikoDialect;
   return [
     ...(isUserKnown ? [createPushRightCheck(connectToOwn)] : []),
     createBaseImageCheck({ sources, dialect, ask: createAskRegistries({ mirrors, connect }) }),
   ];
+}
+
+/** What builders read base images with; on this machine they have what its user has. */
+function pullConfig({
+  settings: { driver, kubernetes },
+}: Pick<Connections, 'settings'>): DockerConfig {
+  const text = driver === 'kubernetes' ? kubernetes.builderPullConfig?.reveal() : undefined;
+  return parseDockerConfig(text ?? '{}');
 }
 
 /** A Dockerfile names whom we call: that is no way to what only we can reach. */
