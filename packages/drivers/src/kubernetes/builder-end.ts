@@ -17,7 +17,7 @@ import {
 import { withNode } from './next-attempt.ts';
 import { outcomeOf, type Outcome } from './pod-failure.ts';
 import { buildContainer } from './pod-spec.ts';
-import { stuckOf } from './pod-stuck.ts';
+import { stuckOf, type Stuck } from './pod-stuck.ts';
 
 export interface EndDeps {
   readonly client: KubeClient;
@@ -50,16 +50,16 @@ export function lookForEnd(name: string, { client, explainLog: explain }: EndDep
       const explained = outcomeOf({ ...view, explain, logTail });
       if (explained.ended) return { found: explained.result };
     }
+    const stuck = stuckNow(view, { client });
     if (isCanceled(view)) {
-      if (view.pods.every(isOver)) return { found: failed(failureOf('BuilderLost')) };
-      return { againMs: cancelLookMs };
+      // Its pod is left to a node that says nothing of it any more.
+      const isLeft = stuck?.waitMs === 0 || view.pods.every(isOver);
+      return isLeft ? { found: failed(failureOf('BuilderLost')) } : { againMs: cancelLookMs };
     }
-    const nowMs = client.clusterNow().getTime();
-    const stuck = stuckOf({ ...view, nowMs });
     if (!stuck) return { againMs: lookAgainMs };
     if (stuck.waitMs > 0) return { againMs: stuck.waitMs };
     const events = await readEvents(name, { client, signal });
-    const explained = stuckOf({ ...view, nowMs, events });
+    const explained = stuckNow(view, { client, events });
     if (!explained) return { againMs: lookAgainMs };
     if (explained.waitMs > 0) return { againMs: explained.waitMs };
     await client.mergePatch(client.path('jobs', name), cancelPatch, {
@@ -73,7 +73,16 @@ export function lookForEnd(name: string, { client, explainLog: explain }: EndDep
 /** Whether it will not run any more, or will not start by itself: its log will not grow. */
 export function isSilent(view: BuilderView, { client, explainLog: explain }: EndDeps): boolean {
   if (isCanceled(view) || outcomeOf({ ...view, explain, logTail: '' }).ended) return true;
-  return stuckOf({ ...view, nowMs: client.clusterNow().getTime(), events: [] })?.waitMs === 0;
+  return stuckNow(view, { client, events: [] })?.waitMs === 0;
+}
+
+/** What it waits for by now, by the cluster's clock; undefined while it waits for nothing that needs patience. */
+export function stuckNow(
+  view: BuilderView,
+  { client, events }: Pick<EndDeps, 'client'> & { events?: readonly EventFacts[] },
+): Stuck | undefined {
+  const nowMs = client.clusterNow().getTime();
+  return stuckOf({ ...view, nowMs, ...(events && { events }) });
 }
 
 /** As it was when it was deleted: it may have said more than its KubeJob does. */

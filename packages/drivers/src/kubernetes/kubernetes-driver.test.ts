@@ -1,4 +1,4 @@
-/** Somebody deletes a KubeJob while the API server does not say whether it is there. */
+/** Somebody deletes a KubeJob while the API server does not say whether it is there; a node says nothing any more. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { HandOver } from '@hephy/core';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -14,7 +14,9 @@ import {
 import { until } from '../../../../test/parts/until.ts';
 import type { BuilderSpec } from '../driver.ts';
 import { createKubeClient } from './kube-client.ts';
+import { canceledAnnotation } from './kube-job.ts';
 import { createKubernetesDriver } from './kubernetes-driver.ts';
+import { builderName, kubeJob, pod, running, runningConditions } from './pod-states.ts';
 
 const name = 'b-deleted';
 const empty = json({ metadata: { resourceVersion: '1' }, items: [] });
@@ -42,6 +44,10 @@ function open({ list, looks }: { list: Turn; looks: Turn[] }): void {
     if (!request.path.endsWith(`/jobs/${name}`)) return list(response, request);
     return ((turns.length > 1 ? turns.shift() : turns[0]) ?? hang)(response, request);
   });
+  openDriver();
+}
+
+function openDriver(): void {
   driver = createKubernetesDriver({
     client: createKubeClient({
       kubeConfig: api.kubeConfig,
@@ -66,9 +72,9 @@ function open({ list, looks }: { list: Turn; looks: Turn[] }): void {
 
 const looked = () => api.requests.filter(({ path }) => path.endsWith(`/jobs/${name}`)).length;
 
-async function readLog(signal: AbortSignal): Promise<string> {
+async function readLog(signal: AbortSignal, of = name): Promise<string> {
   let log = '';
-  for await (const { text } of driver.followLog(name, { fromOffset: 0, signal })) log += text;
+  for await (const { text } of driver.followLog(of, { fromOffset: 0, signal })) log += text;
   return log;
 }
 
@@ -118,4 +124,45 @@ test('what begins while no list is answered is handed over', async () => {
   const handedOver = { status: 'rejected', reason: expect.any(HandOver) };
   expect(await Promise.allSettled(begun)).toEqual([handedOver, handedOver, handedOver]);
   expect(looked()).toBe(0);
+});
+
+const runningPod = pod({
+  phase: 'Running',
+  build: running,
+  conditions: runningConditions,
+  deletedAfter: 3,
+});
+
+/** Its pod runs, as its node has said; it was deleted long ago, and the node says nothing. */
+function openSilentNode({ annotations = {} }: { annotations?: Record<string, string> } = {}): void {
+  const job = kubeJob();
+  const silent = { ...job, metadata: { ...job.metadata, annotations } };
+  const listOf = (item: object) => json({ metadata: { resourceVersion: '1050' }, items: [item] });
+  const labels = { 'batch.kubernetes.io/job-name': builderName };
+  const left = { ...runningPod, metadata: { ...runningPod.metadata, labels } };
+  api.script((response, request) => {
+    if (request.query['watch'] === 'true') return hang(response, request);
+    if (request.path.endsWith('/log')) return hang(response, request);
+    if (request.path.endsWith('/events')) return empty(response, request);
+    if (request.method === 'PATCH') return json(silent)(response, request);
+    return listOf(request.path.endsWith('/pods') ? left : silent)(response, request);
+  });
+  openDriver();
+}
+
+test('a builder on a node that has fallen silent ends, and its log before it', async () => {
+  openSilentNode();
+  const { signal } = new AbortController();
+  expect(await readLog(signal, builderName)).toBe('');
+  const failure = { reason: 'NodeLost', detail: expect.stringContaining('arm-1') };
+  expect(await driver.result(builderName, { signal })).toMatchObject({ ok: false, failure });
+  expect(api.requests.filter(({ method }) => method === 'PATCH')).toHaveLength(1);
+});
+
+test('a canceled builder is not waited for on a node that has fallen silent', async () => {
+  openSilentNode({ annotations: { [canceledAnnotation]: 'true' } });
+  const { signal } = new AbortController();
+  expect(await readLog(signal, builderName)).toBe('');
+  const failure = { reason: 'BuilderLost' };
+  expect(await driver.result(builderName, { signal })).toMatchObject({ ok: false, failure });
 });

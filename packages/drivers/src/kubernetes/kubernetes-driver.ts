@@ -12,7 +12,7 @@ import type {
   PreflightInput,
   PreflightResult,
 } from '../driver.ts';
-import { isSilent, lookForEnd } from './builder-end.ts';
+import { isSilent, lookForEnd, stuckNow } from './builder-end.ts';
 import { isCanceled, isUnknown, stateOf, watchBuilders } from './builder-view.ts';
 import type { BuilderViews } from './builder-view.ts';
 import type { ContainerFor, ExplainLog } from './container.ts';
@@ -235,10 +235,27 @@ async function* followLog(
     container: pods.buildContainer,
     baseTime: started.job.metadata.creationTimestamp ?? '',
     ...following,
-    state: () => stateOf(views.of(name), pods.buildContainer) ?? 'gone',
-    changed: (ending) => views.changed(name, ending),
+    state: () =>
+      stuckNow(views.of(name), options)?.waitMs === 0
+        ? 'gone'
+        : (stateOf(views.of(name), pods.buildContainer) ?? 'gone'),
+    changed: (ending) => changedOrStuck(name, ending, { views, options }),
   });
   for await (const chunk of chunks) yield { ...chunk, text: options.readableLog(chunk.text) };
+}
+
+/** Patience with a node that says nothing ends without a change that a watch would tell. */
+async function changedOrStuck(
+  name: string,
+  signal: AbortSignal,
+  { views, options }: Pick<Deps, 'views' | 'options'>,
+): Promise<void> {
+  const stuck = stuckNow(views.of(name), options);
+  if (!stuck) return views.changed(name, signal);
+  const over = new AbortController();
+  const either = AbortSignal.any([signal, over.signal]);
+  const patience = options.client.timing.wait(stuck.waitMs, either);
+  await Promise.race([views.changed(name, either), patience]).finally(() => over.abort());
 }
 
 /** Undefined: it will have no log. */

@@ -1,7 +1,8 @@
 /** Objects as the API server answers them, with the fields that we do not read, for the tests of what they mean. */
 
 const uid = '6f1c9a52-6a0e-4a58-9a3b-2f7d3f1f6c11';
-const name = 'b-01kax3-web-linux-arm64-a1';
+export const builderName = 'b-01kax3-web-linux-arm64-a1';
+const name = builderName;
 export const jobUid = '0b0f6a4e-6a55-4f0c-8c35-1f8f4f3b2a10';
 export const podUid = uid;
 
@@ -146,7 +147,7 @@ export function withContainer(
   return { ...of, status: { ...of.status, containerStatuses } };
 }
 
-export function kubeJob(status: object = { active: 1, ready: 1 }): object {
+export function kubeJob(status: object = { active: 1, ready: 1 }) {
   return {
     apiVersion: 'batch/v1',
     kind: 'Job',
