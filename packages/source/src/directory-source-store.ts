@@ -9,7 +9,7 @@ import path from 'node:path';
 import type { Readable } from 'node:stream';
 import type { SourceRef } from '@hephy/core';
 import { checkedStream } from './checked-stream.ts';
-import { SourceDamaged, type SourceStore } from './source-store.ts';
+import { SourceAway, SourceDamaged, type SourceStore } from './source-store.ts';
 import {
   diskFull,
   isDiskFull,
@@ -92,7 +92,8 @@ function openChecked(file: string, source: SourceRef): Readable {
   const checked = checkedStream(source);
   const bytes = createReadStream(file);
   bytes.once('error', (cause) => {
-    checked.destroy(new SourceDamaged(`source ${source.sha256} cannot be read`, { cause }));
+    const Unread = isMissing(cause) ? SourceDamaged : SourceAway;
+    checked.destroy(new Unread(`source ${source.sha256} cannot be read`, { cause }));
   });
   checked.once('close', () => bytes.destroy());
   return bytes.pipe(checked);

@@ -102,6 +102,14 @@ describe('a transfer that breaks', () => {
     });
   }
 
+  test('because the server has too many is made again for as long as there is time', async () => {
+    const busy = { do: 'answer', status: 503, headers: { 'retry-after': '1' } } as const;
+    proxy.script({ ...busy, times: 30 });
+    expect(await fetchIt({}, { tries: 2 })).toEqual({ ok: true, tries: 31 });
+    expect(waits.slice(0, 4)).toEqual([1000, 1000, 1000, 2000]);
+    await expectUnpacked();
+  });
+
   test('with silence is given up after a while, and made again', async () => {
     proxy.script({ do: 'hang' });
     expect(await fetchIt({}, { idleMs: 2_000 })).toEqual({ ok: true, tries: 2 });

@@ -1,6 +1,7 @@
 /**
  * Fetches a source with its grant and unpacks it on the way: what a builder's first container does. A transfer that
- * breaks is tried again from the start, by the same fetcher, until `limits` end it. What was unpacked counts only once
+ * breaks is tried again from the start, by the same fetcher, until `limits` end it; a server that asks to come again is
+ * asked again for as long as there is time, since it may have a queue. What was unpacked counts only once
  * all bytes were those of the source.
  */
 import type { IncomingMessage } from 'node:http';
@@ -32,6 +33,7 @@ export interface FetchDeps {
 }
 
 export interface FetchLimits {
+  /** Not counted: those to which the server said when to come again. */
   readonly tries: number;
   /** For all tries together. */
   readonly totalMs: number;
@@ -55,7 +57,11 @@ const defaultLimits: FetchLimits = {
 export type FetchResult =
   { readonly ok: true; readonly tries: number } | { readonly ok: false; readonly failure: Failure };
 
-type Try = 'done' | { readonly failure: Failure } | { readonly again: string };
+type Try =
+  | 'done'
+  | { readonly failure: Failure }
+  /** `askedMs`: what the server asks us to wait. */
+  | { readonly again: string; readonly askedMs?: number };
 
 export async function fetchSource(input: FetchInput, deps: FetchDeps): Promise<FetchResult> {
   const limits = { ...defaultLimits, ...deps.limits };
@@ -76,15 +82,18 @@ type TryDeps = FetchDeps & { limits: FetchLimits; signal: AbortSignal };
 async function tryUntilDone(input: FetchInput, deps: TryDeps): Promise<FetchResult> {
   const { limits, random, signal } = deps;
   let waitMs = limits.firstWaitMs;
+  let broken = 0;
   for (let tries = 1; ; tries += 1) {
     const made = await tryOnce(input, deps);
     if (made === 'done') return { ok: true, tries };
     if ('failure' in made) return { ok: false, failure: made.failure };
-    if (tries === limits.tries) return unavailable(`${made.again}, ${tries} times`);
+    const { again, askedMs } = made;
+    if (askedMs === undefined) broken += 1;
+    if (broken === limits.tries) return unavailable(`${again}, ${broken} times`);
     try {
-      await deps.wait(waitMs * (0.5 + random() / 2), signal);
+      await deps.wait(Math.max(waitMs * (0.5 + random() / 2), askedMs ?? 0), signal);
     } catch {
-      return unavailable(`${made.again}; it took longer than ${limits.totalMs / 1000} s`);
+      return unavailable(`${again}; it took longer than ${limits.totalMs / 1000} s`);
     }
     waitMs = Math.min(waitMs * 2, limits.longestWaitMs);
     await empty(input.directory);
@@ -95,7 +104,7 @@ async function tryOnce(input: FetchInput, { fetcher, limits, signal }: TryDeps):
   const { source, directory } = input;
   try {
     const response = await get(input.url, { fetcher, signal, idleMs: limits.idleMs });
-    const refusal = refusalOf(response, source);
+    const refusal = refusalOf(response, { source, limits });
     if (refusal) {
       response.destroy();
       return refusal;
@@ -128,7 +137,10 @@ async function get(
   });
 }
 
-function refusalOf({ statusCode, headers }: IncomingMessage, source: SourceRef): Try | undefined {
+function refusalOf(
+  { statusCode, headers }: IncomingMessage,
+  { source, limits }: { source: SourceRef; limits: FetchLimits },
+): Try | undefined {
   if (statusCode === 200) {
     const length = headers['content-length'];
     if (length === String(source.sizeBytes)) return undefined;
@@ -136,6 +148,10 @@ function refusalOf({ statusCode, headers }: IncomingMessage, source: SourceRef):
   }
   if (statusCode === 404) return unavailable('its grant has expired, or is not for this fetcher');
   const detail = `the server answered ${statusCode}`;
+  const seconds = Number(headers['retry-after']);
+  if (statusCode === 503 && seconds > 0) {
+    return { again: detail, askedMs: Math.min(seconds * 1000, limits.longestWaitMs) };
+  }
   return statusCode === 429 || (statusCode ?? 0) >= 500 ? { again: detail } : unavailable(detail);
 }
 

@@ -28,10 +28,13 @@ export interface EndDeps {
 const lookAgainMs = 30_000;
 const cancelLookMs = 1_000;
 const tailBytes = 65_536;
+/** Without it a registry's failure would be taken for the user's. A node that is gone is not waited for, though. */
+const tailTries = 10;
 
 /** Answers what to look for in the views of one builder until it has ended. One that gets stuck is ended by us. */
 export function lookForEnd(name: string, { client, explainLog: explain }: EndDeps) {
   let logTail: string | undefined;
+  let unread = 0;
   return async (
     view: BuilderView,
     signal: AbortSignal,
@@ -47,6 +50,8 @@ export function lookForEnd(name: string, { client, explainLog: explain }: EndDep
     }
     if (logTail === undefined && hasFailed(view)) {
       logTail = await readTail(view, { client, signal });
+      if (logTail === undefined && ++unread < tailTries) return { againMs: cancelLookMs };
+      logTail ??= '';
       const explained = outcomeOf({ ...view, explain, logTail });
       if (explained.ended) return { found: explained.result };
     }
@@ -58,7 +63,7 @@ export function lookForEnd(name: string, { client, explainLog: explain }: EndDep
     }
     if (!stuck) return { againMs: lookAgainMs };
     if (stuck.waitMs > 0) return { againMs: stuck.waitMs };
-    const events = await readEvents(name, { client, signal });
+    const events = await readEvents(view, { client, signal });
     const explained = stuckNow(view, { client, events });
     if (!explained) return { againMs: lookAgainMs };
     if (explained.waitMs > 0) return { againMs: explained.waitMs };
@@ -112,8 +117,14 @@ interface Asking {
   readonly signal: AbortSignal;
 }
 
-/** Nothing, if the pod or its log is gone. Bounded here: the API server's `limitBytes` would cut off the end. */
-async function readTail(view: BuilderView, { client, signal }: Asking): Promise<string> {
+/**
+ * Nothing, if the pod or its log is gone; undefined, if it could not be read now. Bounded here: the API server's
+ * `limitBytes` would cut off the end.
+ */
+async function readTail(
+  view: BuilderView,
+  { client, signal }: Asking,
+): Promise<string | undefined> {
   const pod = newestPod(view)?.metadata.name ?? '';
   const query = { container: buildContainer, tailLines: '200' };
   try {
@@ -124,7 +135,7 @@ async function readTail(view: BuilderView, { client, signal }: Asking): Promise<
     }
     return tail.toString('utf8');
   } catch (error) {
-    if (error instanceof KubeFailure) return '';
+    if (error instanceof KubeFailure) return error.temporary ? undefined : '';
     throw error;
   }
 }
@@ -138,9 +149,12 @@ async function listPods(name: string, { client, signal }: Asking): Promise<PodFa
   return items;
 }
 
-async function readEvents(name: string, { client, signal }: Asking): Promise<EventFacts[]> {
+/** Of its pod, or while there is none, of its KubeJob. */
+async function readEvents(view: BuilderView, { client, signal }: Asking): Promise<EventFacts[]> {
+  const { metadata } = newestPod(view) ?? view.job ?? {};
   const { items } = await client.list(client.path('events'), (value) => EventFacts.parse(value), {
+    fieldSelector: `involvedObject.uid=${metadata?.uid ?? ''}`,
     signal,
   });
-  return items.filter(({ involvedObject }) => involvedObject.name?.startsWith(name));
+  return items;
 }

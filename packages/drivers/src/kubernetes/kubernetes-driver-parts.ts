@@ -39,7 +39,7 @@ export type DriverChanges = Partial<Omit<KubernetesDriverOptions, 'job'>> & {
   readonly job?: Partial<JobOptions>;
 };
 
-const smallJob: Omit<JobOptions, 'ownImage'> = {
+export const smallJob: Omit<JobOptions, 'ownImage'> = {
   resources: {
     requests: { cpu: '10m', memory: '16Mi', 'ephemeral-storage': '1Mi' },
     limits: { memory: '256Mi', 'ephemeral-storage': '1Gi' },

@@ -1,5 +1,4 @@
 /** Somebody deletes a KubeJob while the API server does not say whether it is there; a node says nothing any more. */
-import { setTimeout as delay } from 'node:timers/promises';
 import { HandOver } from '@hephy/core';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import {
@@ -13,9 +12,8 @@ import {
 } from '../../../../test/parts/kube-api.ts';
 import { until } from '../../../../test/parts/until.ts';
 import type { BuilderSpec } from '../driver.ts';
-import { createKubeClient } from './kube-client.ts';
+import { driverOn } from './driver-on-kube-api.ts';
 import { canceledAnnotation } from './kube-job.ts';
-import { createKubernetesDriver } from './kubernetes-driver.ts';
 import { builderName, kubeJob, pod, running, runningConditions } from './pod-states.ts';
 
 const name = 'b-deleted';
@@ -25,7 +23,7 @@ const limited = refuse(429, 'TooManyRequests');
 const failing = refuse(500, 'InternalError');
 
 let api: KubeApi;
-let driver: ReturnType<typeof createKubernetesDriver>;
+let driver: ReturnType<typeof driverOn>;
 beforeEach(async () => {
   api = await startKubeApi();
 });
@@ -33,8 +31,6 @@ afterEach(async () => {
   await driver.close();
   await api.stop();
 });
-
-const unused = () => Promise.reject(new Error('nothing is started here'));
 
 /** The lists and watches are answered as `list` says, and each look for the KubeJob as the next of `looks`. */
 function open({ list, looks }: { list: Turn; looks: Turn[] }): void {
@@ -44,30 +40,7 @@ function open({ list, looks }: { list: Turn; looks: Turn[] }): void {
     if (!request.path.endsWith(`/jobs/${name}`)) return list(response, request);
     return ((turns.length > 1 ? turns.shift() : turns[0]) ?? hang)(response, request);
   });
-  openDriver();
-}
-
-function openDriver(): void {
-  driver = createKubernetesDriver({
-    client: createKubeClient({
-      kubeConfig: api.kubeConfig,
-      namespace: 'builds',
-      limits: { attempts: 3, callTimeoutMs: 500 },
-      now: () => new Date(),
-      random: () => 0.5,
-      wait: (_, signal) => delay(5, undefined, { signal }),
-    }),
-    containerFor: () => {
-      throw new Error('nothing is started here');
-    },
-    platformRefusal: () => undefined,
-    explainLog: () => undefined,
-    readableLog: (lines) => lines,
-    job: {} as never,
-    credentials: unused,
-    grantSource: unused,
-    onError: () => undefined,
-  });
+  driver = driverOn(api);
 }
 
 const looked = () => api.requests.filter(({ path }) => path.endsWith(`/jobs/${name}`)).length;
@@ -147,7 +120,7 @@ function openSilentNode({ annotations = {} }: { annotations?: Record<string, str
     if (request.method === 'PATCH') return json(silent)(response, request);
     return listOf(request.path.endsWith('/pods') ? left : silent)(response, request);
   });
-  openDriver();
+  driver = driverOn(api);
 }
 
 test('a builder on a node that has fallen silent ends, and its log before it', async () => {

@@ -158,7 +158,13 @@ async function adopt(
   if (source === 'waiting') {
     const credentials = await options.credentials();
     if (!credentials.ok) return credentials;
-    await handSecret({ spec, job, values: credentialValues(credentials) }, options);
+    await handSecret({ spec, job, values: credentialValues(credentials) }, options).catch(
+      (error: unknown) => {
+        if (!isRefusal(error)) throw error;
+        // A quota refuses one that is there already, too. Without it the pod tells what it waits for.
+        options.onError(error);
+      },
+    );
   }
   return { ok: true, adopted: true };
 }
@@ -207,7 +213,15 @@ async function handSecret(
 /** What the API server says no to for good is the failure of the attempt; anything else may have been done all the same. */
 function refusedStart(error: unknown, { platform }: BuilderSpec): StartAnswer {
   if (!(error instanceof KubeFailure) || error.temporary) throw error;
-  return { ok: false, failure: { platform, ...refusalOf(error.message) } };
+  const failure = isRefusal(error)
+    ? refusalOf(error.message)
+    : failureOf('ClusterUnavailable', { detail: error.message });
+  return { ok: false, failure: { platform, ...failure } };
+}
+
+/** Of the object; anything else is about who asks, or the way there. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof KubeFailure && [400, 403, 404, 422].includes(error.status ?? 0);
 }
 
 /** A cluster that does not answer now may have done what it was asked: the attempt goes on, with whoever comes next. */
