@@ -48,6 +48,8 @@ export function redisAway(ground: () => Ground): void {
       );
       expect((await logLines(hephy)) - before).toBeLessThan(30);
       expect(await fetch(`${hephy.apiUrl}/livez`)).toMatchObject({ status: 200 });
+      const ready = await hephy.call('GET', '/readyz');
+      expect(ready).toMatchObject({ status: 200, body: { checks: { redis: 'failed' } } });
 
       await redis.start();
       const { stderr, exitCode } = await client.result;

@@ -5,13 +5,13 @@ export type HealthCheck = () => unknown;
 
 export interface HealthState {
   readonly ok: boolean;
-  /** For each check `ok`, or what is wrong, for the operator. */
+  /** For each check `ok`, or what is wrong, for the operator; also of what is not needed. */
   readonly checks: Readonly<Record<string, string>>;
 }
 
 export interface Health {
-  /** Adds something that this process cannot work without. */
-  add(name: string, check: HealthCheck): void;
+  /** Adds something that this process asks for; with `needed: false`, it does its part without, if later. */
+  add(name: string, check: HealthCheck, options?: { readonly needed?: boolean }): void;
   /** For `/livez`: whether this process still answers. It looks at nothing outside, which a restart would not mend. */
   live(): HealthState;
   /** For `/readyz`: whether this process can do its part; the answer is kept for a second. */
@@ -26,10 +26,10 @@ export function createHealth(options: {
   now: () => Date;
   boundMs?: number;
 }): Health {
-  const checks = new Map<string, HealthCheck>();
+  const checks = new Map<string, Check>();
   let last: { at: number; state: Promise<HealthState> } | undefined;
   return {
-    add: (name, check) => void checks.set(name, check),
+    add: (name, check, { needed = true } = {}) => void checks.set(name, { check, needed }),
     live: () => ({ ok: true, checks: {} }),
     ready: () => {
       if (options.stopping.aborted) {
@@ -44,15 +44,20 @@ export function createHealth(options: {
   };
 }
 
+interface Check {
+  readonly check: HealthCheck;
+  readonly needed: boolean;
+}
+
 async function runChecks(
-  checks: ReadonlyMap<string, HealthCheck>,
+  checks: ReadonlyMap<string, Check>,
   boundMs: number,
 ): Promise<HealthState> {
   const results = await Promise.all(
-    [...checks].map(async ([name, check]) => [name, await runCheck(check, boundMs)] as const),
+    [...checks].map(async ([name, { check }]) => [name, await runCheck(check, boundMs)] as const),
   );
   return {
-    ok: results.every(([, result]) => result === 'ok'),
+    ok: results.every(([name, result]) => result === 'ok' || !checks.get(name)?.needed),
     checks: Object.fromEntries(results),
   };
 }

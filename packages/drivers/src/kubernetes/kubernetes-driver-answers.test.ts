@@ -26,6 +26,10 @@ afterEach(async () => {
 });
 
 const listOf = (...items: object[]) => json({ metadata: { resourceVersion: '1' }, items });
+const failing = refuse(500, 'InternalError');
+const limited = refuse(429, 'TooManyRequests');
+const result = () => driver.result(builderName, { signal: new AbortController().signal });
+const reasonIs = (reason: string) => ({ ok: false, failure: { reason } });
 const forbidden = (message: string) => refuse(403, 'Forbidden', { message });
 
 /** A cluster without builders, that answers each POST as the path's turn says. */
@@ -78,9 +82,6 @@ test('a builder is taken up although the quota refuses a Secret that may be ther
 });
 
 describe('the log of a builder that has failed', () => {
-  const failing = refuse(500, 'InternalError');
-  const limited = refuse(429, 'TooManyRequests');
-
   /** Each reading of its log is answered by the next turn, the last one again and again. */
   function openFailed(...readings: Turn[]): void {
     const failed = pod({ build: exited(1) });
@@ -99,9 +100,6 @@ describe('the log of a builder that has failed', () => {
         tail.includes('push refused') ? { reason: 'RegistryUnavailable' } : undefined,
     });
   }
-  const result = () => driver.result(builderName, { signal: new AbortController().signal });
-  const reasonIs = (reason: string) => ({ ok: false, failure: { reason } });
-
   test('is read until it says why', async () => {
     openFailed(failing, limited, reset, stream(['push ref'], 'cut'), stream(['push refused\n']));
     expect(await result()).toMatchObject(reasonIs('RegistryUnavailable'));

@@ -106,11 +106,12 @@ const runningPod = pod({
   deletedAfter: 3,
 });
 
+const listOf = (item: object) => json({ metadata: { resourceVersion: '1050' }, items: [item] });
+
 /** Its pod runs, as its node has said; it was deleted long ago, and the node says nothing. */
 function openSilentNode({ annotations = {} }: { annotations?: Record<string, string> } = {}): void {
   const job = kubeJob();
   const silent = { ...job, metadata: { ...job.metadata, annotations } };
-  const listOf = (item: object) => json({ metadata: { resourceVersion: '1050' }, items: [item] });
   const labels = { 'batch.kubernetes.io/job-name': builderName };
   const left = { ...runningPod, metadata: { ...runningPod.metadata, labels } };
   api.script((response, request) => {
