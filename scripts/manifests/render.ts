@@ -20,13 +20,18 @@ export async function renderManifests(
   const service = documentsOf(await template({ values, namespace: 'hephy' }));
   const builds = documentsOf(await template({ values, namespace: 'hephy-builds' }));
   return Promise.all([
-    file(root, 'deploy/hephy.yaml', ['# The whole service.', namespace, ...textsOf(service)]),
+    file(root, 'deploy/hephy.yaml', [wholeService, namespace, ...textsOf(service)]),
     file(root, 'deploy/builds.yaml', [
       '# Where builds run, for a worker outside the cluster.',
       ...textsOf(builds.filter(isOfBuilds)),
     ]),
   ]);
 }
+
+/** With the Secrets that `values.yaml` names. */
+const wholeService = `# The whole service, but for its Secrets in the namespace hephy: hephy-database and hephy-redis with the key url,
+# hephy-registry with username and password, hephy-operator with token, which is hephy_ and 43 characters.
+# "Without Helm" in docs/kubernetes.md makes them.`;
 
 const namespace = `apiVersion: v1
 kind: Namespace

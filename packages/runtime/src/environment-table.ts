@@ -174,7 +174,7 @@ export const variables = {
   },
   HEPHY_CACHE_REPOSITORY: {
     about:
-      'Where builders in a cluster keep layers of apps that name no place of their own. Whoever may push to an app of one place decides what the others of it are built from: leave ${REPOSITORY} in.',
+      'Where builders in a cluster keep layers of apps that name no place of their own. Whoever may push to an app of one place decides what the others of it are built from: leave ${REPOSITORY} in. Steps that hold what pushes (HEPHY_ISOLATION=together) can write to every place in the registry.',
     expects: 'a template such as ${REPOSITORY}/cache-${ARCH}, or oci:/cache/${REPOSITORY}/${ARCH}',
     schema: z.string().min(1).max(500),
   },
@@ -192,7 +192,7 @@ export const variables = {
   },
   HEPHY_ISOLATION: {
     about:
-      'Whether the steps of a Dockerfile run in the container that pushes, in a cluster: `together` is faster, `split` keeps what pushes away from them. Without it: `split`, unless builders have a user of their own or the registry asks for nothing.',
+      'Whether the steps of a Dockerfile run in the container that pushes, in a cluster: `together` is faster, and lets them write to the cache repositories of all apps; `split` keeps what pushes away from them. Without it: `split`, unless builders have a user of their own or the registry asks for nothing.',
     expects: 'together or split',
     schema: z.enum(['together', 'split']),
   },
