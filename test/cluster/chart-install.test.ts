@@ -116,6 +116,15 @@ test('a push that is left takes its builders with it', async () => {
   expect((await release.ended('shop', 3)).state).toBe('canceled');
 });
 
+test('the trial PostgreSQL comes back on its volume, and pushes go on', async () => {
+  await release.shell(
+    'kubectl rollout restart --namespace hephy deployment/hephy-postgresql && kubectl rollout status --namespace hephy --timeout=60s deployment/hephy-postgresql',
+  );
+  await shop.commit(dockerfile('RUN echo after the restart'));
+  await until('a push that is taken', async () => (await push(shop)).exitCode === 0);
+  expect((await release.ended('shop', 4)).state).toBe('succeeded');
+});
+
 test('a builder that somebody deletes is made again, and again where its next name is taken', async () => {
   await shop.commit(dockerfile(gate.step('deleted')));
   const pushing = startPush(shop);

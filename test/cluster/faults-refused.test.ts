@@ -97,6 +97,11 @@ describe.concurrent('a builder', () => {
     };
     const status = { phase: 'Running', conditions, containerStatuses: [container] };
     await cluster.api.send('PATCH', `${pod}/status`, { status });
+    // As the worker does: the result is asked for once the log has ended.
+    const chunks: unknown[] = [];
+    const following = { fromOffset: 0, signal: signal() };
+    for await (const chunk of driver.followLog(spec.name, following)) chunks.push(chunk);
+    expect(chunks).toEqual([]);
     expect(await driver.result(spec.name, { signal: signal() })).toMatchObject({
       ok: false,
       failure: { reason: 'NodeLost', platform },

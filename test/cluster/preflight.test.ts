@@ -212,6 +212,9 @@ test('a node that comes later is waited for by a pod, and takes the build', asyn
   expect((await pushing.result).stderr).toContain(
     'warning: no ready node takes linux/arm64 now (its nodes are linux/amd64); its build waits up to 2m 00s for one',
   );
+  await until('no pod of the build that was left', async () => {
+    return (await podsOf('waiting')).length === 0;
+  });
 });
 
 test('a node that never comes is waited for no longer than the app says', async () => {

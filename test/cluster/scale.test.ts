@@ -29,6 +29,9 @@ afterAll(async () => {
 showLogOnFailure(() => service?.roles);
 
 const Listed = z.object({ items: z.array(z.unknown()) });
+const Pods = z.object({
+  items: z.array(z.object({ spec: z.object({ nodeName: z.string().optional() }) })),
+});
 
 function nothingAt(path: string): Promise<unknown> {
   const isEmpty = async () => Listed.parse(await cluster.api.get(path)).items.length === 0;
@@ -42,7 +45,7 @@ function tally(calls: readonly ApiCall[]): Record<string, number> {
 }
 
 test(
-  '500 builds run at once on 1,000 nodes and succeed, each with one KubeJob and at most 6 API calls',
+  '500 builds run at once on 1,000 nodes and succeed, each with one KubeJob on a node of its architecture and at most 6 API calls',
   { timeout: 600_000 },
   async () => {
     const { database, ground } = service;
@@ -50,6 +53,9 @@ test(
     const since = new Date();
     await service.putBuilds({ count, state: 'queued' });
     await untilCounted('500 that run', ({ followed }) => followed === count, database);
+    const pods = Pods.parse(await cluster.api.get(`/api/v1/namespaces/${namespace}/pods`)).items;
+    expect(pods.length).toBe(count);
+    expect(pods.filter(({ spec }) => !spec.nodeName?.startsWith('fake-amd64-'))).toEqual([]);
     await builders.end(await builders.running());
     // With the one before them.
     const all = count + 1;
@@ -59,20 +65,18 @@ test(
 
     const calls = await workersCalls({ namespace, since }, cluster);
     const { 'watch jobs': jobWatches = 0, 'watch pods': podWatches = 0, ...rest } = tally(calls);
-    const { 'list nodes': pages = 0, 'delete jobs': deleted = 0, ...asked } = rest;
+    const { 'list nodes': pages = 0, 'delete jobs': deleted = 0, ...more } = rest;
+    const { 'get pods/log': readings = 0, ...asked } = more;
     // Each of the two lasts a minute.
     expect(jobWatches + podWatches).toBeLessThan(40);
-    // The log: to the container's end, and once more from there.
-    expect(asked).toEqual({
-      'create jobs': count,
-      'create secrets': count,
-      'get pods/log': 2 * count,
-    });
+    expect(asked).toEqual({ 'create jobs': count, 'create secrets': count });
     // A list of the nodes comes in five pages, and preflights share it.
     expect(pages / count).toBeLessThan(1);
     // On a busy machine the sweep comes first with some KubeJobs.
     expect(deleted / count).toBeLessThan(1.2);
-    expect((4 * count + deleted + pages) / count).toBeLessThanOrEqual(6);
+    // The log: to the container's end, and once more from there; more often where the news of the end is late.
+    expect(readings / count).toBeGreaterThanOrEqual(2);
+    expect((2 * count + readings + deleted + pages) / count).toBeLessThanOrEqual(6);
     const created = calls.filter(({ verb, resource }) => verb === 'create' && resource === 'jobs');
     expect(new Set(created.map(({ name }) => name)).size).toBe(count);
   },

@@ -81,25 +81,26 @@ test('a builder is taken up although the quota refuses a Secret that may be ther
   expect(errors).toMatchObject([{ status: 403 }]);
 });
 
+/** Each reading of its log is answered by the next turn, the last one again and again. */
+function openFailed(...readings: Turn[]): void {
+  const failed = pod({ build: exited(1) });
+  const labels = { 'batch.kubernetes.io/job-name': builderName };
+  const turns = [...readings];
+  api.script((response, request) => {
+    if (request.query['watch'] === 'true') return hang(response, request);
+    if (request.path.endsWith('/log')) {
+      return ((turns.length > 1 ? turns.shift() : turns[0]) ?? hang)(response, request);
+    }
+    const ofPods = { ...failed, metadata: { ...failed.metadata, labels } };
+    return listOf(request.path.endsWith('/pods') ? ofPods : backoffLimit)(response, request);
+  });
+  driver = driverOn(api, {
+    explainLog: (tail) =>
+      tail.includes('push refused') ? { reason: 'RegistryUnavailable' } : undefined,
+  });
+}
+
 describe('the log of a builder that has failed', () => {
-  /** Each reading of its log is answered by the next turn, the last one again and again. */
-  function openFailed(...readings: Turn[]): void {
-    const failed = pod({ build: exited(1) });
-    const labels = { 'batch.kubernetes.io/job-name': builderName };
-    const turns = [...readings];
-    api.script((response, request) => {
-      if (request.query['watch'] === 'true') return hang(response, request);
-      if (request.path.endsWith('/log')) {
-        return ((turns.length > 1 ? turns.shift() : turns[0]) ?? hang)(response, request);
-      }
-      const ofPods = { ...failed, metadata: { ...failed.metadata, labels } };
-      return listOf(request.path.endsWith('/pods') ? ofPods : backoffLimit)(response, request);
-    });
-    driver = driverOn(api, {
-      explainLog: (tail) =>
-        tail.includes('push refused') ? { reason: 'RegistryUnavailable' } : undefined,
-    });
-  }
   test('is read until it says why', async () => {
     openFailed(failing, limited, reset, stream(['push ref'], 'cut'), stream(['push refused\n']));
     expect(await result()).toMatchObject(reasonIs('RegistryUnavailable'));
