@@ -5,8 +5,9 @@ import { cancel } from './figures/cancel.ts';
 import { contextMemory } from './figures/context-memory.ts';
 import { hundredPushes } from './figures/hundred-pushes.ts';
 import { indexPublication } from './figures/index-publication.ts';
+import { kubeCancel } from './figures/kube-cancel.ts';
 import { kubeLogLatency } from './figures/kube-log-latency.ts';
-import { kubeLogThroughput } from './figures/kube-log-throughput.ts';
+import { kubeLogLines, kubeLogThroughput } from './figures/kube-log-throughput.ts';
 import { kubeMemory } from './figures/kube-memory.ts';
 import { kubeQueue } from './figures/kube-queue.ts';
 import { kubeTimeToStart } from './figures/kube-time-to-start.ts';
@@ -28,8 +29,10 @@ const figures: readonly Figure[] = [
   startUp,
   kubeTimeToStart,
   kubeTwoPlatforms,
+  kubeCancel,
   kubeLogLatency,
   kubeLogThroughput,
+  kubeLogLines,
   kubeMemory,
   kubeQueue,
 ];

@@ -14,11 +14,13 @@ export interface LogReading {
   /** The most that the process held, above what it held before. */
   readonly aboveBytes: number;
   readonly idleBytes: number;
+  /** The most that it held, over the most that it had held after the first `earlyBytes`. */
+  readonly growth: number;
   /** CPU time of the process for the reading. */
   readonly cpuMs: number;
 }
 
-const LogRead = z.object({ bytes: z.number(), readMs: z.number() });
+const LogRead = z.object({ bytes: z.number(), readMs: z.number(), earlyPeakBytes: z.number() });
 const program = join(import.meta.dirname, 'follow-log-process.ts');
 const service = join(import.meta.dirname, '../../bin/hephy');
 const withinMs = 150_000;
@@ -28,10 +30,11 @@ export async function readLogAlone(place: {
   readonly kubeconfig: string;
   readonly namespace: string;
   readonly builder: string;
+  readonly earlyBytes: number;
 }): Promise<LogReading> {
-  const { kubeconfig, namespace, builder } = place;
+  const { kubeconfig, namespace, builder, earlyBytes } = place;
   const execArgv = (await readFile(service, 'utf8')).match(/--[a-z-]+=\d+/g) ?? [];
-  const child = fork(program, [kubeconfig, namespace, builder], {
+  const child = fork(program, [kubeconfig, namespace, builder, String(earlyBytes)], {
     execArgv,
     env: { ...process.env, MALLOC_ARENA_MAX: '2' },
   });
@@ -42,12 +45,13 @@ export async function readLogAlone(place: {
     await resetPeak(pid);
     const cpuBefore = await cpuMs([pid]);
     child.send('read');
-    const read = LogRead.parse(await said(child));
+    const { earlyPeakBytes, ...read } = LogRead.parse(await said(child));
     const { peakBytes } = await readMemory(pid);
     return {
       ...read,
       aboveBytes: peakBytes - idle.nowBytes,
       idleBytes: idle.nowBytes,
+      growth: peakBytes / earlyPeakBytes,
       cpuMs: (await cpuMs([pid])) - cpuBefore,
     };
   } finally {
