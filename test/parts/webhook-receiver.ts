@@ -54,7 +54,7 @@ export async function startWebhookReceiver(): Promise<WebhookReceiver> {
     received,
     script: (...next) => void answers.push(...next),
     untilReceived: async (count) => {
-      const signal = AbortSignal.timeout(30_000);
+      const signal = AbortSignal.timeout(60_000);
       while (received.length < count) await once(server, 'received', { signal });
     },
     close: async () => {
