@@ -1,57 +1,30 @@
 import { execFile } from 'node:child_process';
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startGate, type Gate } from '../parts/gate.ts';
-import {
-  createWorkTree,
-  runGitClient,
-  startGitClient,
-  type WorkTree,
-} from '../parts/git-client.ts';
+import { createWorkTree, startGitClient, type WorkTree } from '../parts/git-client.ts';
 import { showLogOnFailure, startHephy, type Hephy } from '../parts/hephy.ts';
 import { runHephy } from '../parts/run-hephy.ts';
 import { processesWith } from '../parts/service-process.ts';
 import { until } from '../parts/until.ts';
+import { commandLine } from './command-line.ts';
 
 let hephy: Hephy;
 let gate: Gate;
-let shop: WorkTree;
+let tree: WorkTree;
 let base: string;
 beforeAll(async () => {
   [hephy, gate] = await Promise.all([startHephy(), startGate()]);
   base = await hephy.baseImage();
-  shop = await createWorkTree(join(hephy.folder, 'shop'));
+  tree = await createWorkTree(join(hephy.folder, 'tree'));
 });
 afterAll(() => Promise.all([hephy?.close(), gate?.close()]));
 showLogOnFailure(() => hephy);
 
 /** What a user types in the repository. */
-const run = (args: string[], { cwd = shop.path, environment = {} } = {}) =>
+const run = (args: string[], { cwd = tree.path, environment = {} } = {}) =>
   runHephy(args, { cwd, environment, hephy });
-const gitEnvironment = (): Record<string, string> => ({
-  HEPHY_CONFIG: hephy.environment['HEPHY_CONFIG'] ?? '',
-  HOME: hephy.folder,
-});
-const push = () =>
-  runGitClient(['push', 'deis', 'main'], { cwd: shop.path, environment: gitEnvironment() });
-/** The lines of the push that the build printed, as `hephy logs` prints them. */
-const buildLines = (stderr: string): string =>
-  stderr
-    .split('\n')
-    .filter((line) => line.startsWith('remote: '))
-    .map((line) => `${line.slice('remote: '.length)}\n`)
-    .slice(1)
-    .join('');
-
-async function filesWith(folder: string, text: string): Promise<string[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const files = entries
-    .filter((entry) => entry.isFile())
-    .map(({ parentPath, name }) => join(parentPath, name));
-  const contents = await Promise.all(files.map((file) => readFile(file, 'latin1')));
-  return files.filter((_file, at) => contents[at]?.includes(text));
-}
 
 test('the platforms are those of this machine', async () => {
   const listed = await until('a worker has looked', async () => {
@@ -133,70 +106,17 @@ test('doctor says that the bucket does not answer, and which setting is wrong', 
   expect(wrong.stderr).toMatch(/^hephy: HEPHY_S3_BUCKET is not valid; set it to the name of a/);
 });
 
-test('apps create makes the remote deis, a push asks for nothing, and no secret lies in the repository', async () => {
-  const created = await run(['apps', 'create', 'shop', '--platforms', 'linux/amd64']);
-  expect(created.stdout).toContain(
-    `Added the remote deis: ${hephy.gitUrl}/shop.git\nNow: git push deis main\n`,
-  );
-  expect(await shop.git('remote', 'get-url', 'deis')).toBe(`${hephy.gitUrl}/shop.git`);
-  await shop.commit({ Dockerfile: 'FROM scratch\nCOPY a /\n', a: 'ä' });
-  const pushed = await push();
-  expect(pushed.exitCode).toBe(0);
-  expect(await filesWith(shop.path, hephy.token)).toEqual([]);
-  expect((await run(['apps'])).stdout).toMatch(/^shop +main +linux\/amd64$/m);
-
-  const { stdout } = await run(['builds']);
-  expect(stdout).toMatch(/^1 +succeeded +[0-9a-f]{8} +[\d.]+ m?s +operator +\d{4}-/m);
-  const logs = await run(['logs']);
-  expect(logs.stdout).toBe(buildLines(pushed.stderr));
-  expect(logs.code).toBe(0);
-  const again = await run(['apps', 'create', 'shop']);
-  expect(again.stderr).toContain('the name "shop" is taken; choose another one');
-});
-
-test('logs -f says what the push says while it runs; cancel stops it; rebuild builds the commit again', async () => {
-  await run(['apps', 'set', 'timeLimitSeconds=600', 'buildArgs={"X":"1"}']);
-  await shop.commit({ Dockerfile: `FROM ${base}\n${gate.step('cli')}\n` });
-  const client = startGitClient(['push', 'deis', 'main'], {
-    cwd: shop.path,
-    environment: gitEnvironment(),
-  });
-  await gate.arrived('cli');
-  const following = run(['logs', '-f', '2']);
-  gate.open('cli');
-  const { stderr } = await client.result;
-  const followed = await following;
-  expect(followed.stdout).toBe(buildLines(stderr));
-  expect(followed.code).toBe(0);
-
-  await shop.commit({ Dockerfile: `FROM ${base}\n${gate.step('unwanted')}\n` });
-  const unwanted = startGitClient(['push', 'deis', 'main'], {
-    cwd: shop.path,
-    environment: gitEnvironment(),
-  });
-  await gate.arrived('unwanted');
-  expect((await run(['cancel'])).stdout).toBe('Build 3 of shop is being canceled.\n');
-  expect((await unwanted.result).stderr).toContain('(canceled: canceled by operator (build 3))');
-  expect((await run(['logs', '3'])).code).toBe(1);
-
-  const rebuilt = await run(['rebuild', '1']);
-  expect(rebuilt.stdout).toMatch(
-    /^Build 4 of shop builds [0-9a-f]{8} again\.\nWatch it: hephy logs -f 4 -a shop\n$/,
-  );
-  expect(await run(['logs', '-f', '4', '-a', 'shop'])).toMatchObject({ code: 0 });
-});
+commandLine(() => ({ hephy, gate, base }));
 
 test('no token and no hook secret is in the log, in Redis, or in the arguments of any process', async () => {
-  const made = await run(
-    ['apps', 'create', 'secretive', '--platforms', 'linux/amd64', '--hook', 'http://127.0.0.1:1/'],
-    { cwd: hephy.folder },
-  );
+  const settings = ['--platforms', 'linux/amd64', '--hook', 'http://127.0.0.1:1/'];
+  const made = await run(['apps', 'create', 'secretive', ...settings]);
   const secret = /signs with (whsec_\S+) /.exec(made.stdout)?.[1] ?? '';
   expect(secret).not.toBe('');
-  await shop.commit({ Dockerfile: `FROM ${base}\n${gate.step('secrets')}\n` });
-  const client = startGitClient(['push', `${hephy.gitUrl}/secretive.git`, 'main'], {
-    cwd: shop.path,
-    environment: gitEnvironment(),
+  await tree.commit({ Dockerfile: `FROM ${base}\n${gate.step('secrets')}\n` });
+  const client = startGitClient(['push', 'deis', 'main'], {
+    cwd: tree.path,
+    environment: { HEPHY_CONFIG: hephy.environment['HEPHY_CONFIG'] ?? '', HOME: hephy.folder },
   });
   await gate.arrived('secrets');
   const secrets = [hephy.token, secret, secret.slice('whsec_'.length)];

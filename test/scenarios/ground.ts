@@ -1,7 +1,7 @@
 /**
  * Where builders run, and a service that builds there. A scenario that is a function of the ground passes on every kind of
- * ground: its own test file calls it with this machine, `test/cluster/scenarios.test.ts` with a cluster. What ends before
- * there is a builder, or is about this machine's processes and disks, stands in the test files alone.
+ * ground: its own test file calls it with this machine, one of `test/cluster/scenarios*.test.ts` with a cluster. What ends
+ * before there is a builder, or is about buildah or this machine's processes and disks, stands in the test files alone.
  */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';

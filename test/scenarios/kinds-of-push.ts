@@ -6,7 +6,7 @@ import { runGitClient, type GitClientResult } from '../parts/git-client.ts';
 import { amd64, push, remoteRefs, tiny, type Service } from './ground.ts';
 
 export function kindsOfPush(open: () => Service): void {
-  test.concurrent('a push of several megabytes and one from a shallow clone are built', async () => {
+  test('a push of several megabytes and one from a shallow clone are built', async () => {
     const { hephy } = open();
     const big = await hephy.createApp('big', amd64);
     await big.commit({
@@ -30,7 +30,7 @@ export function kindsOfPush(open: () => Service): void {
     expect(pushed.exitCode).toBe(0);
   });
 
-  test.concurrent('tags and other branches are stored and start no build; the first push may choose master', async () => {
+  test('tags and other branches are stored and start no build; the first push may choose master', async () => {
     const { hephy } = open();
     const old = await hephy.createApp('old', amd64);
     const sha = await old.commit(tiny);

@@ -3,47 +3,15 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
-import type { Hephy } from '../parts/hephy.ts';
 import { startServiceProcess } from '../parts/service-process.ts';
-import { remoteRefs, startPush, thisMachine, tiny, useService, waitsAt } from './ground.ts';
-import { makeApp, redisPid, restarts } from './restarts.ts';
+import { startPush, thisMachine, tiny, useService } from './ground.ts';
+import { redisLost } from './redis-lost.ts';
+import { makeApp, redisSocket, restarts } from './restarts.ts';
 
 const open = useService(() => thisMachine);
 
 restarts(open);
-
-const redisSocket = ({ data }: Hephy): string => join(data, 'redis', 'socket');
-
-test('a Redis that forgets everything in the middle of a build costs nothing but time', async () => {
-  const service = open();
-  const { hephy, gate } = service;
-  const { tree, sha } = await makeApp(service, 'flushed', waitsAt('flushed', service));
-  const client = startPush(tree);
-  await gate.arrived('flushed');
-  await promisify(execFile)('redis-cli', ['-s', redisSocket(hephy), 'FLUSHALL']);
-  gate.open('flushed');
-  const { stderr, exitCode } = await client.result;
-  expect(stderr).toContain('-----> Build 1 succeeded');
-  expect(exitCode).toBe(0);
-  expect(await remoteRefs(tree)).toContain(`${sha}\trefs/heads/main`);
-  expect(gate.arrivals('flushed')).toBe(1);
-});
-
-test('a Redis that is killed is started again, and the build goes on', async () => {
-  const service = open();
-  const { hephy, gate } = service;
-  const { tree } = await makeApp(service, 'redisless', waitsAt('redisless', service));
-  const client = startPush(tree);
-  await gate.arrived('redisless');
-  const before = await redisPid(hephy);
-  process.kill(before, 'SIGKILL');
-  gate.open('redisless');
-  const { stderr, exitCode } = await client.result;
-  expect(stderr).toContain('-----> Build 1 succeeded');
-  expect(exitCode).toBe(0);
-  expect(gate.arrivals('redisless')).toBe(1);
-  expect(await redisPid(hephy)).not.toBe(before);
-});
+redisLost(open);
 
 test('a second service on the same data is refused with a sentence', async () => {
   const service = open();

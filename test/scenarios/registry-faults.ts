@@ -1,4 +1,4 @@
-/** A registry that refuses, breaks or lies: one sentence for the pusher, and no tag. */
+/** A registry that refuses, breaks, lies or does not recover: one sentence for the pusher, and no tag. */
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Fault } from '../parts/fault-proxy.ts';
 import type { WorkTree } from '../parts/git-client.ts';
@@ -79,5 +79,23 @@ export function registryFaults(open: () => Service): void {
         expect(await hephy.readTag('faulty', `git-${build?.sha.slice(0, 8)}`)).toBeUndefined();
       },
     );
+
+    test('a registry that answers 500 to the end fails the build, and the tags stay', async () => {
+      const { hephy, proxy } = open();
+      const released = await hephy.readTag('faulty', 'latest');
+      await commit();
+      proxy.script({ ...index, do: 'answer', status: 500, times: Infinity });
+      const { stderr, exitCode } = await push(faulty);
+      proxy.script();
+      expect(stderr).toMatch(
+        /publishing web: the registry does not answer.*; trying again \(attempt 2\)/,
+      );
+      expect(stderr).toMatch(
+        /! \[remote rejected\] main -> main \(the registry does not answer.*\(build \d+\)\)/,
+      );
+      expect(exitCode).toBe(1);
+      expect(released).toBeDefined();
+      expect(await hephy.readTag('faulty', 'latest')).toBe(released);
+    }, 180_000);
   });
 }

@@ -16,9 +16,11 @@ import {
   type Service,
 } from './ground.ts';
 
+export const redisSocket = ({ data }: Hephy): string => join(data, 'redis', 'socket');
+
 /** Of the service's own redis-server; 0 if there is none. */
-export async function redisPid({ data }: Hephy): Promise<number> {
-  const found = (await processesWith(join(data, 'redis', 'socket'))).find(({ command }) =>
+export async function redisPid(hephy: Hephy): Promise<number> {
+  const found = (await processesWith(redisSocket(hephy))).find(({ command }) =>
     command.startsWith('redis-server'),
   );
   return found?.pid ?? 0;
