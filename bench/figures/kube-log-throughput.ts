@@ -19,7 +19,7 @@ const timeLimitMs = 180_000;
 const goalBytesPerSecond = 20e6;
 const goalRatio = 1.25;
 /** Flat: what is held does not go with what was read, ten times as much. */
-const goalGrowth = 1.1;
+const goalGrowth = 1.2;
 const flat = `memory flat (≤ ${goalGrowth} of that after a tenth)`;
 /** A kubelet gives only the newest file of a log, so all of it has to be in one. */
 const kubelet = { containerLogMaxSize: '2Gi' };
@@ -34,7 +34,7 @@ interface LogFigure extends Pick<Figure, 'name' | 'about' | 'goal'> {
 
 export const kubeLogThroughput: Figure = figureOf({
   name: 'kube-log-throughput',
-  about: 'Kubernetes: a 500 MB log of a pod, lines of 1,000 bytes, read by the driver',
+  about: 'Kubernetes: a 500 MB log of a pod, in lines of 1,000 bytes, read by the driver',
   goal: `≥ 20 MB/s, ${flat}`,
   lineBytes: 1_000,
   told: (read) => `${(perSecond(read) / 1e6).toFixed(1)} MB/s`,
@@ -43,7 +43,7 @@ export const kubeLogThroughput: Figure = figureOf({
 
 export const kubeLogLines: Figure = figureOf({
   name: 'kube-log-lines',
-  about: 'Kubernetes: the same of 5,000,000 lines of 100 bytes',
+  about: 'Kubernetes: the same of lines of 100 bytes',
   goal: `ratio ≤ ${goalRatio}, ${flat}`,
   lineBytes: 100,
   told: (read) => `${Math.round(perSecond(read) / 100_000)},000 lines/s`,
