@@ -235,7 +235,9 @@ test.runIf(mayMount)('a full disk is told, before the build and in it', async ()
     expect(await build(large, driver)).toMatchObject(full);
     await driver.cleanUp(large.name);
     const filling = await parts.specOf({
-      Dockerfile: 'echo filling; head -c 100M /dev/zero > "$SCRATCH/filling"',
+      // Its log lies on the same disk: the line has to be there before there is no room for it.
+      Dockerfile:
+        'echo filling; until [[ -s log ]]; do :; done; head -c 100M /dev/zero > "$SCRATCH/filling"',
     });
     const commandsFor: typeof parts.options.commandsFor = (input) =>
       parts.options.commandsFor(input).map((command) => ({
