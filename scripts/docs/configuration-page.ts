@@ -10,6 +10,8 @@ const meanings: Record<keyof AppSettings, string> = {
   platforms: 'What to build for: `os/architecture[/variant]`.',
   requireNativeNodes:
     'Whether a platform that no machine here is refuses the build. With `false` it is built on another one, where only COPY-like steps work for it.',
+  pushWhileBuilding:
+    'What a push does while a build of the app runs: `refuse` refuses it before anything is sent, `queue` has it wait for its turn, and `supersede` has it take the place of the build, unless that is being published already.',
   waitForNodesSeconds:
     'In a cluster whose nodes come when pods wait for them: how long a platform without a ready node is waited for. With `0` it refuses the build.',
   dockerfilePath: 'Where the Dockerfile is, from the top of the repository.',

@@ -6,9 +6,18 @@ import { pushes } from '../scenarios/pushes.ts';
 import { refusals } from '../scenarios/refusals.ts';
 import { registryFaults } from '../scenarios/registry-faults.ts';
 import { restarts } from '../scenarios/restarts.ts';
+import { whileBuilding } from '../scenarios/while-building.ts';
 import { clusterGround } from './scenario-ground.ts';
 
 const open = useService(clusterGround(), () => oneAtATime);
-for (const scenarios of [pushes, refusals, leaving, registryFaults, buildOptions, restarts]) {
+for (const scenarios of [
+  pushes,
+  refusals,
+  whileBuilding,
+  leaving,
+  registryFaults,
+  buildOptions,
+  restarts,
+]) {
   scenarios(open);
 }

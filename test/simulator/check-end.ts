@@ -47,14 +47,15 @@ function stateBreaches(stored: MemoryBuild, observed: Observed): string[] {
     case 'succeeded':
       return successBreaches(stored, observed);
     case 'canceled':
+    case 'superseded':
       return [
-        ...(build.cancelRequest ? [] : ['nobody asked for it']),
+        ...(build.cancelRequest?.superseded === (build.state === 'superseded')
+          ? []
+          : ['nobody asked for it']),
         ...(hasMoved(stored, observed) ? ['moved a tag'] : []),
       ];
     case 'failed':
       return failureBreaches(stored, observed);
-    case 'superseded':
-      return ['which nothing asks for'];
     case 'queued':
     case 'building':
     case 'publishing':

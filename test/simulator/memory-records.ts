@@ -93,7 +93,7 @@ function buildVerbs(
         .toSorted((one, other) => one.askAgainAt.getTime() - other.askAgainAt.getTime())
         .slice(0, limit)
         .map(({ record: { build } }) => ({ id: build.id, version: build.version })),
-    requestCancel({ buildId, by, reason, at }) {
+    requestCancel({ buildId, by, reason, superseded = false, at }) {
       const stored = builds.get(buildId);
       if (!stored) return { ok: false, why: 'NotFound' };
       const { build } = stored.record;
@@ -103,7 +103,7 @@ function buildVerbs(
       }
       if (!build.cancelRequest && build.state !== 'canceling') {
         appendEvents(stored, [{ type: 'cancel.requested', by, reason }], at);
-        writeBuild(stored, { cancelRequest: { at, by, reason } });
+        writeBuild(stored, { cancelRequest: { at, by, reason, superseded } });
         lookBy(stored, at);
       }
       return { ok: true, version: stored.record.build.version };

@@ -138,20 +138,23 @@ function push(scenario: Scenario, place: number, receiver: Receiver): void {
       { id: `${build.id} v0`, delayMs: 0 },
     );
     if (build.number === 1) receiver.follow(build.id);
-    cancelLater(build.id, wanted, receiver);
+    // One that has a successor gives way to it; the last one is canceled.
+    const superseded = place + 1 < scenario.builds.length;
+    cancelLater(wanted, { buildId: build.id, superseded }, receiver);
     push(scenario, place + 1, receiver);
   };
   world.scheduler.after(wanted.afterMs, accept);
 }
 
 function cancelLater(
-  buildId: string,
   { cancelAfterMs }: ScenarioBuild,
+  { buildId, superseded }: { buildId: string; superseded: boolean },
   { world, records, cluster }: Receiver,
 ): void {
   if (cancelAfterMs === undefined) return;
   world.scheduler.after(cancelAfterMs, () => {
-    const answer = records.requestCancel({ buildId, by: 'anna', reason: 'no', at: world.date() });
+    const wish = { buildId, by: 'anna', reason: 'no', superseded, at: world.date() };
+    const answer = records.requestCancel(wish);
     world.trace('receiver', () => `cancels ${buildId}: ${JSON.stringify(answer)}`);
     if (!answer.ok) return;
     cluster.signals.notify(buildId);

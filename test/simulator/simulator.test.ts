@@ -64,6 +64,7 @@ describe('the simulator', () => {
       new Set([
         ...new Set(ends),
         'canceled',
+        'superseded',
         ...reachedReasons.map((reason) => `failed ${reason}`),
       ]),
     );

@@ -81,7 +81,7 @@ export const BuildSummary = z
   .meta({ id: 'BuildSummary' });
 
 export function viewBuild(build: Build): z.output<typeof BuildSummary> {
-  const { cancelRequest } = build;
+  const { cancelRequest: wish } = build;
   return {
     id: build.id,
     app: build.appName,
@@ -92,7 +92,7 @@ export function viewBuild(build: Build): z.output<typeof BuildSummary> {
     pushedBy: build.pushedBy,
     platforms: [...new Set(build.plan.images.flatMap(({ platforms }) => platforms))],
     failure: viewFailureOrNull(build.failure),
-    cancelRequest: cancelRequest && { ...cancelRequest, at: timeText(cancelRequest.at) },
+    cancelRequest: wish && { at: timeText(wish.at), by: wish.by, reason: wish.reason },
     createdAt: timeText(build.createdAt),
     startedAt: timeTextOrNull(build.startedAt),
     finishedAt: timeTextOrNull(build.finishedAt),

@@ -12,13 +12,14 @@ import {
   installHooks,
   type GitLog,
 } from '@hephy/git';
+import { createLine } from './await-turn.ts';
 import { createGitHandlers, type GitHandlersDeps, type PushContext } from './git-handlers.ts';
 import { maintainRepositories } from './maintain-repositories.ts';
 import { moveRefs, type UnmovedRef } from './move-refs.ts';
 
 export interface ReceiverDeps extends Omit<
   GitHandlersDeps,
-  'repositories' | 'shutdown' | 'catchUp'
+  'repositories' | 'shutdown' | 'catchUp' | 'line'
 > {
   /** Holds `repositories/` and `hooks/`; this process alone writes there. */
   readonly directory: string;
@@ -54,7 +55,8 @@ export async function createReceiver(deps: ReceiverDeps): Promise<Receiver> {
   const leaving = new AbortController();
   const catchUp = (appId?: string): Promise<void> => moveRefs({ ...deps, repositories }, appId);
   const shutdown = leaving.signal;
-  const { policy, hooks } = createGitHandlers({ ...deps, repositories, shutdown, catchUp });
+  const line = createLine();
+  const { policy, hooks } = createGitHandlers({ ...deps, repositories, shutdown, catchUp, line });
   const receives = createActiveReceives<PushContext>();
   const { log } = deps;
   const socketPath = hookSocketPath(hooksPath);

@@ -1,93 +1,28 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { AppSettings, failureOf, type App } from '@hephy/core';
-import { createRepositories, gitEnvironment, zeroSha } from '@hephy/git';
-import { createDirectorySourceStore } from '@hephy/source';
-import {
-  createApps,
-  createBuildQueries,
-  createBuildRecords,
-  createPushes,
-  migrate,
-  openDatabase,
-  type OpenDatabase,
-} from '@hephy/store';
+import { zeroSha } from '@hephy/git';
+import { createBuildRecords } from '@hephy/store';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createWorkTree, type WorkTree } from '../../../test/parts/git-client.ts';
 import { until } from '../../../test/parts/until.ts';
+import { openDeployGround, ref, type DeployGround } from './deploy-for-test.ts';
 import { deploy, type DeployDeps } from './deploy.ts';
 import { moveRefs } from './move-refs.ts';
 
-const ref = 'refs/heads/main';
-const app: App = {
-  id: 'A1',
-  name: 'shop',
-  settings: AppSettings.parse({}),
-  createdAt: new Date(),
-};
-
-let folder: string;
-let database: OpenDatabase;
-let work: WorkTree;
+let ground: DeployGround;
 let sha: string;
 let lines: string[];
 let deps: DeployDeps;
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'hephy-deploy-'));
-  work = await createWorkTree(join(folder, 'work'));
-  sha = await work.commit({ Dockerfile: 'FROM scratch\n' });
-  database = await openDatabase({
-    directory: undefined,
-    cacheDirectory: join(tmpdir(), 'hephy-builder-tests'),
-  });
-  await migrate(database.db);
-  await createApps(database.db).createApp(app);
+  ground = await openDeployGround();
+  ({ deps } = ground);
+  sha = await ground.commit({ Dockerfile: 'FROM scratch\n' });
   lines = [];
-  deps = await makeDeps();
 });
-afterEach(async () => {
-  await database.close();
-  await rm(folder, { recursive: true, force: true });
-});
-
-async function makeDeps(): Promise<DeployDeps> {
-  const repositories = createRepositories({
-    root: join(folder, 'repositories'),
-    hooksPath: join(folder, 'hooks'),
-    environment: gitEnvironment({ path: process.env['PATH'] ?? '/usr/bin:/bin' }),
-  });
-  const path = await repositories.ensure(app.id, { deployRefs: [], maxInputBytes: 1e6 });
-  await work.git('push', '--quiet', path, 'HEAD:refs/heads/elsewhere');
-  const pushes = createPushes(database.db);
-  let ids = 0;
-  return {
-    repositories,
-    source: createDirectorySourceStore({ directory: join(folder, 'sources') }),
-    acceptPush: (push) => pushes.acceptPush(push),
-    markRefMoved: (buildId, at) => pushes.markRefMoved(buildId, at),
-    records: createBuildRecords(database.db),
-    queue: { askAdvance: () => Promise.resolve() },
-    subscribe: (_buildId, callback) => {
-      const timer = setInterval(callback, 20);
-      return () => clearInterval(timer);
-    },
-    registry: 'r.test',
-    maxSourceBytes: 1e6,
-    now: () => new Date(),
-    newId: () => `B${(ids += 1)}`,
-    wait: (_milliseconds, signal) => delay(1, undefined, { signal }),
-    onError: () => undefined,
-    health: { ready: () => Promise.resolve({ checks: { redis: 'ok' } }) },
-    shutdown: new AbortController().signal,
-  };
-}
+afterEach(() => ground.close());
 
 const push = (oldSha: string, signal = new AbortController().signal) =>
   deploy(
     {
-      app,
+      app: ground.app,
       pusher: { userId: 'U1', userName: 'ada', operator: false },
       command: { ref, oldSha, newSha: sha },
       pushOptions: [],
@@ -97,32 +32,21 @@ const push = (oldSha: string, signal = new AbortController().signal) =>
     deps,
   );
 
-const liveNumber = (): Promise<number | undefined> =>
-  createBuildQueries(database.db).findLiveNumber(app.id);
-const accepted = (): Promise<number> => until('a build', liveNumber);
+const accepted = (): Promise<number> => until('a build', () => ground.liveNumber());
 
-async function endBuild(state: 'succeeded' | 'failed'): Promise<void> {
-  const records = createBuildRecords(database.db);
-  const build = (await records.readBuild('B1'))?.build;
-  const change = state === 'failed' ? { state, failure: failureOf('BuildFailed') } : { state };
-  await records.applyChange({
-    buildId: 'B1',
-    version: build?.version ?? 0,
-    change,
-    at: new Date(),
-    newId: deps.newId,
-  });
-}
+const endBuild = (): Promise<void> => ground.change('B1', { state: 'succeeded' });
 
 test('a push that begins at an older commit than the branch has by now is refused before it builds', async () => {
-  const update = { ref, oldSha: zeroSha, newSha: sha };
-  await deps.repositories.updateRef(app.id, update);
+  const older = sha;
+  await ground.work.git('checkout', '--quiet', '--orphan', 'other');
+  sha = await ground.commit({ Dockerfile: 'FROM busybox\n' });
+  await deps.repositories.updateRef(ground.app.id, { ref, oldSha: zeroSha, newSha: older });
   expect(await push(zeroSha)).toEqual({
     ref,
     ok: false,
     reason: 'main has moved meanwhile; fetch it, and push again',
   });
-  expect(await liveNumber()).toBeUndefined();
+  expect(await ground.liveNumber()).toBeUndefined();
 });
 
 test('an accepted push whose answer was lost is one build, and goes on', async () => {
@@ -139,7 +63,7 @@ test('an accepted push whose answer was lost is one build, and goes on', async (
   };
   const answer = push(zeroSha);
   await accepted();
-  await endBuild('succeeded');
+  await endBuild();
   expect(await answer).toEqual({ ref, ok: true });
   expect(asked).toBe(2);
 });
@@ -194,7 +118,7 @@ test('a push whose build waits because Redis is away is told so', async () => {
   const answer = push(zeroSha);
   const told = 'waits: the service does not reach its redis; it goes on by itself when it does';
   await until('the word', () => lines.some((line) => line.includes(told)));
-  await endBuild('succeeded');
+  await endBuild();
   expect(await answer).toEqual({ ref, ok: true });
 });
 
@@ -210,7 +134,7 @@ test('a push that waits as the service stops is told that its build goes on, and
     reason: 'the service stops; build 1 goes on without you, see: hephy logs -f 1 -a shop',
   });
   leaving.abort(new Error('cut off'));
-  const { build } = (await createBuildRecords(database.db).readBuild('B1')) ?? {};
+  const { build } = (await createBuildRecords(ground.database.db).readBuild('B1')) ?? {};
   expect(build).toMatchObject({ state: 'queued', cancelRequest: null });
 });
 
@@ -227,6 +151,7 @@ test('a ref that cannot be moved keeps no other app waiting', async () => {
   await moveRefs({
     ...deps,
     repositories: {
+      ...deps.repositories,
       updateRef: (appId, move) =>
         appId === 'A1'
           ? Promise.reject(new Error('no space left'))

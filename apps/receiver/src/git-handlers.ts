@@ -14,7 +14,8 @@ import type {
 import { authorize, type AuthorizeDeps, type Pusher } from './authorize.ts';
 import { checkCommit } from './check-commit.ts';
 import { deploy, type DeployDeps } from './deploy.ts';
-import { deployRefs, judgeRefs, type DeployApp } from './refs-policy.ts';
+import { pushesAtOnce } from './await-turn.ts';
+import { deployApp, deployRefs, judgeRefs } from './refs-policy.ts';
 
 /** What the policy learns of a push at its authorization, and every later step works with. */
 export interface PushContext {
@@ -25,10 +26,6 @@ export interface PushContext {
 export interface GitHandlersDeps extends AuthorizeDeps, DeployDeps {
   readonly repositories: Repositories;
   readonly maxPackBytes: number;
-  /** The number of the app's build that has not ended. */
-  readonly liveBuildNumber: (appId: string) => Promise<number | undefined>;
-  /** Moves the app's refs whose builds succeeded without their push. */
-  readonly catchUp: (appId: string) => Promise<void>;
 }
 
 /** The product's answers to what the git transport and its hooks ask. */
@@ -57,8 +54,9 @@ async function authorizePush(
   if (!answer.ok) return answer;
   const { app, pusher } = answer;
   if (request.operation === 'receive') {
-    const busy = await deps.liveBuildNumber(app.id);
-    if (busy !== undefined) return { ok: false, error: busyText(app.name, busy) };
+    const busy =
+      app.settings.pushWhileBuilding === 'refuse' ? await deps.findLiveBuild(app.id) : undefined;
+    if (busy) return { ok: false, error: busyText(app.name, busy.number) };
     // Else this push would begin at a ref that moves under it, and its own ref could not move after its release.
     await deps.catchUp(app.id);
   }
@@ -66,6 +64,7 @@ async function authorizePush(
     ok: true,
     appId: app.id,
     deployRefs: deployRefs(deployApp(app)),
+    atOnce: pushesAtOnce(app),
     maxInputBytes: deps.maxPackBytes,
     tooLarge: `this push is larger than ${deps.maxPackBytes / 1024 ** 2} MB; keep large files out of git, or let the operator raise HEPHY_MAX_PUSH_MB`,
     context: { app, pusher },
@@ -114,8 +113,4 @@ async function procReceive(
     answers.push(await deploy({ ...context, command, pushOptions, write, signal }, deps));
   }
   return answers;
-}
-
-function deployApp({ name, settings }: App): DeployApp {
-  return { name, deployBranch: settings.deployBranch };
 }

@@ -9,12 +9,15 @@ export interface UnmovedRef {
 }
 
 export interface MoveRefDeps {
-  readonly repositories: Pick<Repositories, 'updateRef'>;
+  readonly repositories: Pick<Repositories, 'updateRef' | 'contains'>;
   readonly markRefMoved: (buildId: string, at: Date) => Promise<void>;
   readonly now: () => Date;
 }
 
-/** Moves the ref of a succeeded build, and records it. Safe twice: a ref that is there already counts as moved. */
+/**
+ * Moves the ref of a succeeded build, and records it. Safe twice: a ref that is there already counts as moved, and so does
+ * one that a later push has taken further.
+ */
 export async function moveRef(
   { buildId, appId, ref, newSha, oldSha }: UnmovedRef,
   { repositories, markRefMoved, now }: MoveRefDeps,
@@ -22,7 +25,10 @@ export async function moveRef(
   const moved = await repositories.updateRef(appId, { ref, newSha, oldSha });
   // A ref that somebody else has moved in the meantime stays where it is; asking again would not change that.
   await markRefMoved(buildId, now());
-  return moved.ok ? { ok: true } : { ok: false, reason: `released, but ${moved.failure.message}` };
+  if (moved.ok) return { ok: true };
+  const { currentSha: newer, message } = moved.failure;
+  const isFurther = newer && (await repositories.contains(appId, { newer, older: newSha }));
+  return isFurther ? { ok: true } : { ok: false, reason: `released, but ${message}` };
 }
 
 /** Catches up on refs, of all apps or of one, whose push ended too early: a killed receiver, a client that left too late. */

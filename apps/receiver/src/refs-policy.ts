@@ -1,4 +1,5 @@
 /** Which refs a push may change, and what happens with each. Pure: the same for every transport. */
+import type { App } from '@hephy/core';
 import type { ReceiveCommand } from '@hephy/git';
 
 const zeroSha = '0'.repeat(40);
@@ -9,6 +10,10 @@ const firstPushBranches = ['main', 'master'];
 export interface DeployApp {
   readonly name: string;
   readonly deployBranch: string | null;
+}
+
+export function deployApp({ name, settings }: App): DeployApp {
+  return { name, deployBranch: settings.deployBranch };
 }
 
 export type RefVerdict =

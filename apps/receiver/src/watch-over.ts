@@ -4,7 +4,7 @@ import { isTerminal, type BuildRecord } from '@hephy/core';
 const lookEveryMs = 30_000;
 
 /** What comes after a build's deadline has to end by itself: a cancel, or a publication and its retries. */
-const patienceMs = 10 * 60_000;
+export const patienceMs = 10 * 60_000;
 
 export interface WatchDeps {
   readonly records: { readBuild(buildId: string): Promise<BuildRecord | undefined> };

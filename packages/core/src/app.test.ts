@@ -62,6 +62,7 @@ describe('settings', () => {
     expect(AppSettings.parse({})).toEqual({
       deployBranch: null,
       platforms: ['linux/amd64', 'linux/arm64'],
+      pushWhileBuilding: 'refuse',
       requireNativeNodes: true,
       waitForNodesSeconds: 0,
       dockerfilePath: 'Dockerfile',

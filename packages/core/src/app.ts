@@ -45,6 +45,8 @@ export const AppSettings = z.strictObject({
   platforms: z.array(z.string()).min(1).max(16).default(['linux/amd64', 'linux/arm64']),
   /** Refuse a platform that no machine of the driver is. False allows COPY-only Dockerfiles for it. */
   requireNativeNodes: z.boolean().default(true),
+  /** What a push does while a build of the app runs: it is refused, waits for its end, or takes its place. */
+  pushWhileBuilding: z.enum(['refuse', 'queue', 'supersede']).default('refuse'),
   /** How long a platform may wait for its first ready node, where an autoscaler brings one; 0 refuses at once. */
   waitForNodesSeconds: z.number().int().min(0).max(1200).default(0),
   dockerfilePath: RepositoryPath.default('Dockerfile'),

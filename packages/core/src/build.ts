@@ -8,7 +8,7 @@
  *        └── next attempt ──┘ (only `decide` does that, after a failure that is worth it)
  *
  *     build:  queued ─▶ building ─▶ publishing ─▶ releasing ─▶ succeeded
- *               └──────────┴─▶ canceling ─▶ canceled | failed       (failed also from publishing and releasing)
+ *               └──────────┴─▶ canceling ─▶ canceled | superseded | failed   (failed also from publishing and releasing)
  */
 import type { BuildPlan } from './build-plan.ts';
 import type { Failure } from './reasons.ts';
@@ -42,6 +42,8 @@ export interface CancelRequest {
   /** A user's name, or `client` when the pusher's git went away. */
   readonly by: string;
   readonly reason: string;
+  /** A newer push takes the build's place: it ends as `superseded`. */
+  readonly superseded: boolean;
 }
 
 export interface Build {

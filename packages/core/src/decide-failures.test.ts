@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Work } from './build.ts';
-import { decide } from './decide.ts';
+import type { Build, Work } from './build.ts';
+import { decide, type BuildChange } from './decide.ts';
 import { at, delivery, platformBuild, publication, recordOf } from './record-for-test.ts';
 
 const amd64 = 'linux/amd64';
@@ -72,7 +72,7 @@ describe('a part that failed', () => {
 });
 
 describe('a build that is being stopped', () => {
-  const cancelRequest = { at: at(0), by: 'anna', reason: 'wrong branch' };
+  const cancelRequest = { at: at(0), by: 'anna', reason: 'wrong branch', superseded: false };
 
   it('is canceled because somebody asked for it', () => {
     const record = recordOf({ cancelRequest }, [platformBuild(amd64)]);
@@ -105,11 +105,15 @@ describe('a build that is being stopped', () => {
     expect(decide(recordOf({ state }, [running]), at(5_000)).steps).toHaveLength(1);
   });
 
-  it('ends as failed if a part failed, and as canceled if not', () => {
+  it('ends as failed if a part failed, and as what was asked for if not', () => {
     const work = [platformBuild(amd64, { state: 'canceled' })];
-    const failed = recordOf({ state: 'canceling', failure: userFailure }, work);
-    expect(decide(failed, at(0)).change).toEqual({ state: 'failed' });
-    const canceled = recordOf({ state: 'canceling', cancelRequest }, work);
-    expect(decide(canceled, at(0)).change).toEqual({ state: 'canceled' });
+    const ended = (build: Partial<Build>): BuildChange | undefined =>
+      decide(recordOf({ state: 'canceling', ...build }, work), at(0)).change;
+    const superseding = { ...cancelRequest, superseded: true };
+    expect(ended({ failure: userFailure })).toEqual({ state: 'failed' });
+    expect(ended({ cancelRequest })).toEqual({ state: 'canceled' });
+    expect(ended({ cancelRequest: superseding })).toEqual({ state: 'superseded' });
+    const both = { failure: userFailure, cancelRequest: superseding };
+    expect(ended(both)).toEqual({ state: 'failed' });
   });
 });

@@ -117,7 +117,12 @@ function decideStop(record: BuildRecord, now: Date): Decision | undefined {
   const waiting = work.filter((item) => item.state === 'pending');
   if (waiting.length > 0) return { change: { cancelWork: waiting.map(keyOf) }, steps: [] };
   if (work.some((item) => item.state === 'running')) return undefined;
-  return { change: { state: build.failure ? 'failed' : 'canceled' }, steps: [] };
+  return { change: { state: stoppedState(build) }, steps: [] };
+}
+
+function stoppedState({ failure, cancelRequest }: BuildRecord['build']): BuildState {
+  if (failure) return 'failed';
+  return cancelRequest?.superseded ? 'superseded' : 'canceled';
 }
 
 function whyStop({ build, work }: BuildRecord, now: Date): { failure?: Failure } | undefined {

@@ -94,6 +94,7 @@ export interface BuildRecords {
     buildId: string;
     by: string;
     reason: string;
+    superseded?: boolean;
     at: Date;
   }): Promise<
     | { readonly ok: true; readonly version: number }

@@ -50,9 +50,12 @@ describe('the end of a push', () => {
   });
 
   it('says who wanted it to end', () => {
-    const cancelRequest = { at: at(0), by: 'anna', reason: 'wrong branch' };
+    const cancelRequest = { at: at(0), by: 'anna', reason: 'wrong branch', superseded: false };
     const [head] = renderSummary(recordOf({ state: 'canceled', cancelRequest }));
     expect(head).toBe('-----> Build 42 canceled after 0 ms: wrong branch');
+    const newer = { ...cancelRequest, reason: 'anna pushed 01234567', superseded: true };
+    const [last] = renderSummary(recordOf({ state: 'superseded', cancelRequest: newer }));
+    expect(last).toBe('-----> Build 42 superseded after 0 ms: anna pushed 01234567');
   });
 });
 
@@ -65,10 +68,13 @@ describe('the rejection of a ref', () => {
     expect(rejection(recordOf({ state: 'failed', failure }))).toBe(
       'the registry does not let us push (build 42)',
     );
-    const cancelRequest = { at: at(0), by: 'anna', reason: 'wrong branch' };
+    const cancelRequest = { at: at(0), by: 'anna', reason: 'wrong branch', superseded: false };
     expect(rejection(recordOf({ state: 'canceled', cancelRequest }))).toBe(
       'canceled: wrong branch (build 42)',
     );
-    expect(rejection(recordOf({ state: 'superseded' }))).toBe('superseded (build 42)');
+    const newer = { ...cancelRequest, reason: 'anna pushed 01234567', superseded: true };
+    expect(rejection(recordOf({ state: 'superseded', cancelRequest: newer }))).toBe(
+      'superseded: anna pushed 01234567 (build 42)',
+    );
   });
 });

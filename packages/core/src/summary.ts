@@ -31,12 +31,13 @@ export function rejection({ build }: BuildRecord): string {
 function rejectedFor({ state, failure, cancelRequest }: BuildRecord['build']): string {
   if (failure?.reason === 'BuildFailed') return `build failed: ${describeFailure(failure)}`;
   if (failure) return describeFailure(failure);
-  return cancelRequest ? `canceled: ${cancelRequest.reason}` : state;
+  return cancelRequest ? `${state}: ${cancelRequest.reason}` : state;
 }
 
 function why({ build }: BuildRecord): string {
   if (build.failure) return `: ${describeFailure(build.failure)}`;
-  return build.cancelRequest && build.state === 'canceled' ? `: ${build.cancelRequest.reason}` : '';
+  const stopped = build.state === 'canceled' || build.state === 'superseded';
+  return build.cancelRequest && stopped ? `: ${build.cancelRequest.reason}` : '';
 }
 
 function platformBranches(record: BuildRecord): string[] {

@@ -29,11 +29,13 @@ export interface ProcReceivePush<Context> {
 }
 
 /**
- * `reason` appears as `! [remote rejected] main -> main (reason)`; at most 300 characters. `later`: the ref may still move,
- * and the client only cannot wait for it.
+ * `oldSha`: the ref was moved from there, and not from where the push believed it. `reason` appears as
+ * `! [remote rejected] main -> main (reason)`; at most 300 characters. `later`: the ref may still move, and the client only
+ * cannot wait for it.
  */
 export type RefAnswer =
-  { ref: string; ok: true } | { ref: string; ok: false; reason: string; later?: boolean };
+  | { ref: string; ok: true; oldSha?: string }
+  | { ref: string; ok: false; reason: string; later?: boolean };
 
 export interface HookHandlers<Context> {
   preReceive(push: PreReceivePush<Context>): Promise<PreReceiveAnswer>;

@@ -12,8 +12,9 @@ const outputDeadlineMs = 20_000;
 
 /**
  * The proc-receive hook's two requests, joined by the push they belong to. The hook speaks git's
- * protocol up to the commands; our answer to them is in that protocol: a packet for each,
- * `ok <ref>` or `ng <ref> <reason>`, and a flush. Source: githooks(5), "proc-receive".
+ * protocol up to the commands; our answer to them is in that protocol: for each `ok <ref>`, with
+ * `option old-oid <sha>` where the ref was elsewhere, or `ng <ref> <reason>`; and a flush.
+ * Source: githooks(5), "proc-receive".
  */
 export function createProcReceive<Context>({
   handlers,
@@ -77,9 +78,11 @@ async function writeLine(output: ServerResponse, line: string): Promise<void> {
 }
 
 function report(commands: readonly ReceiveCommand[], answers: readonly RefAnswer[]): Buffer {
-  const lines = commands.map(({ ref }) => {
+  const lines = commands.flatMap(({ ref }) => {
     const answer = answers.find((candidate) => candidate.ref === ref);
-    if (answer?.ok === true) return `ok ${ref}`;
+    if (answer?.ok === true) {
+      return [`ok ${ref}`, ...(answer.oldSha ? [`option old-oid ${answer.oldSha}`] : [])];
+    }
     const reason = answer?.reason ?? 'the build service failed; push again later';
     return `ng ${ref} ${oneLineReason(reason)}`;
   });

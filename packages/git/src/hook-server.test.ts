@@ -43,14 +43,14 @@ async function ask(path: string, headers: Record<string, string>): Promise<numbe
   return response.statusCode;
 }
 
-const beginOne = () =>
-  receives.begin({
-    appId: 'one',
-    repositoryPath: '/repositories/one.git',
-    context: 'ada',
-    commands: [],
-    pushOptions: [],
-  });
+const one = {
+  appId: 'one',
+  repositoryPath: '/repositories/one.git',
+  context: 'ada',
+  commands: [],
+  pushOptions: [],
+};
+const beginOne = (atOnce = 1) => receives.begin(one, { atOnce });
 
 test('only the service’s user can open the folder, run the hooks and reach the socket', async () => {
   const modes = async (name: string) => (await stat(join(folder, name))).mode & 0o777;
@@ -88,6 +88,28 @@ test('one push at a time has a repository, and the next one waits for an aborted
   const second = beginOne();
   first?.end();
   expect((await second)?.id).not.toBe(first?.id);
+});
+
+test('two pushes may have a repository, and what must not be at the same time is one after the other', async () => {
+  const first = await beginOne(2);
+  const second = await beginOne(2);
+  expect(await beginOne(2)).toBeUndefined();
+  expect(first?.isAlone()).toBe(false);
+  const done: string[] = [];
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const failing = first?.exclusively(async () => {
+    await promise;
+    done.push('first');
+    throw new Error('a full disk');
+  });
+  const after = second?.exclusively(() => Promise.resolve(void done.push('second')));
+  resolve();
+  await expect(failing).rejects.toThrow('a full disk');
+  await after;
+  expect(done).toEqual(['first', 'second']);
+  first?.end();
+  expect(second?.isAlone()).toBe(true);
+  expect(await beginOne(2)).toBeDefined();
 });
 
 test('a socket path that the system would cut is refused by name', async () => {

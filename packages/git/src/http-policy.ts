@@ -21,6 +21,8 @@ export type Authorization<Context> =
       ok: true;
       appId: string;
       deployRefs: readonly string[];
+      /** How many pushes its repository takes at once, this one included. */
+      atOnce: number;
       /** The largest pack that this push may send. */
       maxInputBytes: number;
       /** Why a larger one is refused, for the pusher. */

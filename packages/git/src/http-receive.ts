@@ -61,19 +61,19 @@ async function receive<Context>(
   const { appId, context } = admitted;
   const repositoryPath = await exchange.repositories.ensure(appId, admitted);
   const { commands, pushOptions } = asked;
-  const active = await exchange.receives.begin({
-    appId,
-    repositoryPath,
-    context,
-    commands,
-    pushOptions,
-  });
+  const active = await exchange.receives.begin(
+    { appId, repositoryPath, context, commands, pushOptions },
+    admitted,
+  );
   if (active === undefined) {
     return answer(exchange, refusal(asked, { reasonOf: () => busy, lines: [busy] }));
   }
   try {
-    const shallow = await exchange.repositories.addShallowRoots(appId, asked.shallow);
-    const push = { active, asked, shallow, admitted };
+    await active.exclusively(async () => {
+      const added = await exchange.repositories.addShallowRoots(appId, asked.shallow);
+      for (const root of added) active.shallow.added.add(root);
+    });
+    const push = { active, asked, admitted };
     if (exchange.response.destroyed) return await finish(exchange, push, null);
     cutWhenIdle(exchange.request, exchange.limits.uploadIdleMs);
     runReceivePack(exchange, push);
@@ -87,8 +87,6 @@ async function receive<Context>(
 interface RunningPush<Context> {
   active: ActiveReceiveHandle<Context>;
   asked: ReceiveRequest;
-  /** The roots that were added for it. */
-  shallow: readonly string[];
   admitted: Admitted<Context>;
 }
 
@@ -132,17 +130,23 @@ function watchPack<Context>(
   return () => packBytes > admitted.maxInputBytes;
 }
 
-/** Tidies up after git and frees the repository for the next push. */
+/** Tidies up after git and makes room in the repository for the next push. */
 async function finish<Context>(
   { repositories, log }: GitExchange<Context>,
-  { active, shallow }: RunningPush<Context>,
+  { active }: RunningPush<Context>,
   exitCode: number | null,
 ): Promise<void> {
   try {
-    // Its build may still succeed, and its ref then needs the roots; unused ones go with `git prune`.
-    if (!active.isOpen()) await repositories.settleShallowRoots(active.appId, shallow);
-    // A git that a signal ended has not removed its temporary objects.
-    if (exitCode === null) await repositories.removeStaleQuarantine(active.appId, 0);
+    await active.exclusively(async () => {
+      // A build may still succeed, and its ref then needs the roots; unused ones go with `git prune`.
+      active.shallow.stay ||= active.isOpen();
+      // The last one tidies up: the roots are shared, and nobody can tell whose the temporary objects are.
+      if (!active.isAlone()) return;
+      const { added, stay } = active.shallow;
+      if (!stay) await repositories.settleShallowRoots(active.appId, [...added]);
+      // A git that a signal ended has not removed its temporary objects.
+      if (exitCode === null) await repositories.removeStaleQuarantine(active.appId, 0);
+    });
   } catch (error) {
     log.error({ err: error, appId: active.appId }, 'a push was not tidied up after');
   } finally {

@@ -28,6 +28,18 @@ export async function readRef(repository: GitRepository, ref: string): Promise<s
   return exitCode === 0 && /^[0-9a-f]{40}$/.test(sha) ? sha : undefined;
 }
 
+/** Source: git-merge-base(1), "--is-ancestor": 0, 1, or an error. */
+export async function contains(
+  repository: GitRepository,
+  { newer, older }: { newer: string; older: string },
+): Promise<boolean> {
+  assertSha(newer);
+  assertSha(older);
+  const { exitCode, stderr } = await git(repository, ['merge-base', '--is-ancestor', older, newer]);
+  if (exitCode === 0 || exitCode === 1) return exitCode === 0;
+  throw new Error(`git merge-base: ${firstLine(stderr)}`);
+}
+
 export async function moveRef(
   repository: GitRepository,
   { ref, newSha, oldSha }: { ref: string; newSha: string; oldSha: string },

@@ -6,7 +6,7 @@ import type { GitEnvironment, GitResult } from './git-process.ts';
 import * as objects from './objects.ts';
 import type { BlobResult, Quarantine, TreeProblem, TreeProblemLimits } from './objects.ts';
 import { prune, removeStaleQuarantine } from './maintenance.ts';
-import { moveRef, readRef } from './refs.ts';
+import { contains, moveRef, readRef } from './refs.ts';
 import type { MoveRefResult } from './refs.ts';
 import { addShallowRoots, settleShallowRoots } from './shallow.ts';
 import { repositoryConfig } from './repository-config.ts';
@@ -31,6 +31,8 @@ export interface Repositories {
   ensure(appId: string, settings: RepositorySettings): Promise<string>;
   /** The forty hex digits of a full ref name, or `undefined`. */
   readRef(appId: string, ref: string): Promise<string | undefined>;
+  /** Whether `newer` has `older` in its history, as far as it is here. */
+  contains(appId: string, commits: { newer: string; older: string }): Promise<boolean>;
   /** Compare and set; a ref that is at `newSha` already is fine. Forty zeros: no ref. Throws what may pass. */
   updateRef(
     appId: string,
@@ -84,6 +86,7 @@ export function createRepositories(options: RepositoriesOptions): Repositories {
       return next;
     },
     readRef: (appId, ref) => readRef(git(appId), ref),
+    contains: (appId, commits) => contains(git(appId), commits),
     updateRef: (appId, move) => moveRef(git(appId), move),
     archive: (appId, sha, { signal } = {}) =>
       objects.archive({ ...git(appId), timeoutMs: 30 * 60_000 }, sha, signal),

@@ -14,9 +14,12 @@ export async function addShallowRoots(
   repository: GitRepository,
   roots: readonly string[],
 ): Promise<string[]> {
+  const known = await readRoots(repository);
   const added: string[] = [];
-  // What a ref reaches has its history here already, and must not lose it.
-  for (const root of roots) if (!(await isReachable(repository, root))) added.push(root);
+  for (const root of roots) {
+    // What a ref reaches has its history here already, and must not lose it.
+    if (!known.has(root) && !(await isReachable(repository, root))) added.push(root);
+  }
   if (added.length > 0) await rewrite(repository, (known) => new Set([...known, ...added]));
   return added;
 }
@@ -43,16 +46,22 @@ async function isReachable(repository: GitRepository, sha: string): Promise<bool
   return exitCode === 0 && stdout.length > 0;
 }
 
+async function readRoots({ path }: GitRepository): Promise<Set<string>> {
+  const text = await readFile(join(path, 'shallow'), 'utf8').catch(
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return '';
+      throw error;
+    },
+  );
+  return new Set(text.split('\n').filter((line) => line !== ''));
+}
+
 async function rewrite(
   repository: GitRepository,
   change: (known: Set<string>) => Set<string>,
 ): Promise<void> {
   const path = join(repository.path, 'shallow');
-  const before = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return '';
-    throw error;
-  });
-  const roots = change(new Set(before.split('\n').filter((line) => line !== '')));
+  const roots = change(await readRoots(repository));
   if (roots.size === 0) return rm(path, { force: true });
   await writeFile(`${path}.new`, [...roots, ''].join('\n'));
   await rename(`${path}.new`, path);

@@ -54,6 +54,7 @@ export function allow(appName: string, overrides: object = {}): Authorization<Pu
     ok: true,
     appId: `id-${appName}`,
     deployRefs: ['refs/heads/main'],
+    atOnce: 1,
     maxInputBytes: 64 * 1024 * 1024,
     tooLarge: 'this push is larger than 64 MB; keep large files out of git',
     context: { user: 'ada' },

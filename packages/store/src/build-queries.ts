@@ -38,14 +38,21 @@ export interface DeliveryEntry {
   readonly buildNumber: number;
 }
 
+export interface LiveBuild {
+  readonly id: string;
+  readonly number: number;
+  readonly pushedBy: string;
+  readonly deadlineAt: Date;
+}
+
 export interface BuildQueries {
   /** Newest first. */
   listBuilds(filter: BuildFilter): Promise<Build[]>;
   readBuild(buildId: string): Promise<BuildRecord | undefined>;
   findBuild(input: { appId: string; number: number }): Promise<BuildRecord | undefined>;
   countLiveBuilds(): Promise<number>;
-  /** The number of the app's build that has not ended: there is one at most, and it need not be the newest. */
-  findLiveNumber(appId: string): Promise<number | undefined>;
+  /** The app's build that has not ended: there is one at most, and it need not be the newest. */
+  findLiveBuild(appId: string): Promise<LiveBuild | undefined>;
   /** The sha256 of the source of every build that has not ended. */
   listLiveSources(): Promise<string[]>;
   findLatestSucceeded(appId: string): Promise<BuildRecord | undefined>;
@@ -92,15 +99,13 @@ export function createBuildQueries(db: Kysely<Schema>): BuildQueries {
         .executeTakeFirstOrThrow();
       return count;
     },
-    async findLiveNumber(appId) {
-      const row = await db
+    findLiveBuild: (appId) =>
+      db
         .selectFrom('builds')
-        .select('number')
+        .select(['id', 'number', 'pushed_by as pushedBy', 'deadline_at as deadlineAt'])
         .where('app_id', '=', appId)
         .where(isLive)
-        .executeTakeFirst();
-      return row?.number;
-    },
+        .executeTakeFirst(),
     async findLatestSucceeded(appId) {
       const row = await selectRecords(db)
         .where('builds.app_id', '=', appId)

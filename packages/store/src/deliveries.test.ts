@@ -79,9 +79,9 @@ describe('reopenDelivery', () => {
     await failedForItsHook('B9', 'A9');
     await seedBuild(opened, buildOf({ id: 'B10', appId: 'A9', number: 2, state: 'failed' }));
     const queries = createBuildQueries(opened.db);
-    expect(await queries.findLiveNumber('A9')).toBeUndefined();
+    expect(await queries.findLiveBuild('A9')).toBeUndefined();
     await createDeliveries(opened.db).reopenDelivery({ buildId: 'B9', by: 'ann', at: later });
-    expect(await queries.findLiveNumber('A9')).toBe(1);
+    expect(await queries.findLiveBuild('A9')).toMatchObject({ number: 1 });
   });
 
   it('is due for the reconciler at once, should the queue lose the ask', async () => {

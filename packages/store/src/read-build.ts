@@ -75,6 +75,7 @@ export function buildOf(row: BuildRow & { app_name: string }): Build {
       at: row.cancel_at,
       by: row.cancel_by ?? '',
       reason: row.cancel_reason ?? '',
+      superseded: row.cancel_superseded,
     },
     createdAt: row.created_at,
     startedAt: row.started_at,

@@ -6,7 +6,7 @@ import { storableJson, storableText } from './stored-text.ts';
 /** Notes the wish once. Asking again, or asking while the build is being stopped, is granted and changes nothing. */
 export async function requestCancel(
   db: Kysely<Schema>,
-  { buildId, by, reason, at }: Parameters<BuildRecords['requestCancel']>[0],
+  { buildId, by, reason, superseded = false, at }: Parameters<BuildRecords['requestCancel']>[0],
 ): Promise<Awaited<ReturnType<BuildRecords['requestCancel']>>> {
   const event: BuildEvent = { type: 'cancel.requested', by, reason };
   const { rows } = await sql<{ state: BuildState; version: number; requested: boolean }>`
@@ -17,6 +17,7 @@ export async function requestCancel(
         cancel_at = ${at}::timestamptz,
         cancel_by = ${storableText(by)},
         cancel_reason = ${storableText(reason)},
+        cancel_superseded = ${superseded}::boolean,
         version = builds.version + 1,
         ask_again_at = least(ask_again_at, ${at}::timestamptz),
         last_seq = last_seq + 1

@@ -85,6 +85,7 @@ export interface BuildsTable {
   cancel_at: Date | null;
   cancel_by: string | null;
   cancel_reason: string | null;
+  cancel_superseded: Generated<boolean>;
   created_at: Date;
   started_at: Date | null;
   finished_at: Date | null;

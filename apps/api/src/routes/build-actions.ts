@@ -96,7 +96,7 @@ async function cancel(
   if (!asked.ok) return cancelRefused(build, asked.why);
   await tell({ buildId: build.id, version: asked.version }, deps);
   // Made from what is known, not read again: what is recorded must not be answered with an error.
-  const cancelRequest = build.cancelRequest ?? { at, by, reason };
+  const cancelRequest = build.cancelRequest ?? { at, by, reason, superseded: false };
   const body = viewRecord({ ...record, build: { ...build, state: 'canceling', cancelRequest } });
   return { status: 202, body };
 }

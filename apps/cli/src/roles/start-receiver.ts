@@ -21,7 +21,7 @@ export async function startReceiver(connections: Connections, path: string): Pro
     authenticate: (token) => users.authenticate(hashToken(token), now()),
     findApp: (name) => apps.findApp(name),
     rightOf: (userId, appId) => apps.rightOf(userId, appId),
-    liveBuildNumber: (appId) => queries.findLiveNumber(appId),
+    findLiveBuild: (appId) => queries.findLiveBuild(appId),
     acceptPush: (push) => pushes.acceptPush(push),
     markRefMoved: (buildId, at) => pushes.markRefMoved(buildId, at),
     listUnmovedRefs: async (appId) => (await pushes.listUnmovedRefs(appId)).map(refToMove),

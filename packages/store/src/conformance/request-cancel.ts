@@ -12,9 +12,18 @@ export function describeCancel(ground: () => Ground): void {
       expect(await records.requestCancel({ ...wish, buildId })).toEqual(granted);
       const again = { buildId, by: 'client', reason: 'gone', at: at(6) };
       expect(await records.requestCancel(again)).toEqual(granted);
-      expect((await read(buildId)).build.cancelRequest).toEqual(wish);
+      expect((await read(buildId)).build.cancelRequest).toEqual({ ...wish, superseded: false });
       const { by, reason } = wish;
       expect(await events(buildId)).toEqual([{ type: 'cancel.requested', by, reason }]);
+    });
+
+    it('notes that a newer push takes the place, and a later wish changes nothing about it', async () => {
+      const { records, seed, read } = ground();
+      const { id: buildId } = await seed();
+      const superseded = { ...wish, superseded: true };
+      expect(await records.requestCancel({ ...superseded, buildId })).toMatchObject({ ok: true });
+      expect(await records.requestCancel({ ...wish, buildId })).toMatchObject({ ok: true });
+      expect((await read(buildId)).build.cancelRequest).toEqual(superseded);
     });
 
     it('tells one of ten wishes that come side by side', async () => {

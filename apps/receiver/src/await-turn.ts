@@ -1,0 +1,144 @@
+/**
+ * What a push does while a build of its app runs, by the app's own setting: it goes no further, waits, or takes the
+ * build's place. What is busy is the build in the record, which ends by itself, so a crash leaves nothing to free; the
+ * line only keeps the pushes of this process, which alone takes the app's, in the order of their arrival.
+ */
+import type { App, BuildRecords, StepQueue } from '@hephy/core';
+import type { ReceiveCommand } from '@hephy/git';
+import type { Pusher } from './authorize.ts';
+import { patiently, type PatienceDeps } from './patient-records.ts';
+import { deployApp, deployRefs } from './refs-policy.ts';
+import { patienceMs } from './watch-over.ts';
+
+/** The most pushes of one app at once: the one whose build runs, and those that wait. */
+const maxPushesAtOnce = 10;
+
+/** How many pushes the app's repository takes at once. */
+export function pushesAtOnce({ settings }: App): number {
+  return settings.pushWhileBuilding === 'refuse' ? 1 : maxPushesAtOnce;
+}
+
+/** The app's build that has not ended: there is one at most. */
+export interface LiveBuild {
+  readonly id: string;
+  readonly number: number;
+  readonly pushedBy: string;
+  readonly deadlineAt: Date;
+}
+
+export interface Place {
+  /** How many pushes of the app came before, and have not begun their builds. */
+  ahead(): number;
+  leave(): void;
+}
+
+export interface Line {
+  join(appId: string): Place;
+}
+
+export function createLine(): Line {
+  const lines = new Map<string, object[]>();
+  return {
+    join(appId) {
+      const token = {};
+      const line = lines.get(appId) ?? [];
+      lines.set(appId, line);
+      line.push(token);
+      return {
+        ahead: () => line.indexOf(token),
+        leave() {
+          line.splice(line.indexOf(token), 1);
+          if (line.length === 0) lines.delete(appId);
+        },
+      };
+    },
+  };
+}
+
+export interface TurnDeps extends PatienceDeps {
+  readonly findApp: (name: string) => Promise<App | undefined>;
+  /** Moves the app's refs whose builds have succeeded, and whose pushes have not done so yet. */
+  readonly catchUp: (appId: string) => Promise<void>;
+  readonly findLiveBuild: (appId: string) => Promise<LiveBuild | undefined>;
+  readonly records: Pick<BuildRecords, 'requestCancel'>;
+  readonly queue: Pick<StepQueue, 'askAdvance'>;
+  readonly now: () => Date;
+  readonly shutdown: AbortSignal;
+}
+
+export interface WaitingPush {
+  readonly app: App;
+  readonly pusher: Pusher;
+  readonly command: ReceiveCommand;
+  readonly place: Place;
+  readonly write: (line: string) => Promise<void> | void;
+  /** Aborts when the client leaves. */
+  readonly signal: AbortSignal;
+}
+
+/** `app` is as it is when the turn has come. */
+export type Turn =
+  { readonly ok: true; readonly app: App } | { readonly ok: false; readonly reason: string };
+
+const lookEveryMs = 1_000;
+
+/** Resolves when the push may begin its build, or is refused; rejects when its client leaves. */
+export async function awaitTurn(push: WaitingPush, deps: TurnDeps): Promise<Turn> {
+  const { app, place, signal } = push;
+  if (app.settings.pushWhileBuilding === 'refuse') return { ok: true, app };
+  let met: string | undefined;
+  for (;;) {
+    if (deps.shutdown.aborted) return { ok: false, reason: 'the service stops; push again' };
+    const live = await patiently(() => deps.findLiveBuild(app.id), { ...deps, signal });
+    const ahead = place.ahead();
+    if (ahead === 0 && !live) return turnNow(push, deps);
+    if (live && deps.now().getTime() > live.deadlineAt.getTime() + patienceMs) {
+      return { ok: false, reason: overdueText(live, app) };
+    }
+    const meets = ahead > 0 ? `${ahead} pushes` : live?.id;
+    if (meets !== met) {
+      const line = ahead === 0 && live ? await meet(live, push, deps) : behindText(ahead, app);
+      await push.write(`-----> ${line}`);
+      met = meets;
+    }
+    await deps.wait(lookEveryMs, signal);
+  }
+}
+
+function overdueText({ number }: LiveBuild, { name }: App): string {
+  return `build ${number} of ${name} is overdue; stop it: hephy cancel ${number} -a ${name}`;
+}
+
+function behindText(ahead: number, app: App): string {
+  return `Waiting behind ${ahead} ${ahead === 1 ? 'push' : 'pushes'} of ${app.name}`;
+}
+
+/** Has the build ahead make room, if this push is to take its place. Answers what its pusher is told. */
+async function meet(live: LiveBuild, push: WaitingPush, deps: TurnDeps): Promise<string> {
+  const { app, pusher, command, signal } = push;
+  const what = `build ${live.number} of ${app.name}, which ${live.pushedBy} pushed`;
+  const waiting = `Waiting for ${what} (watch it: hephy logs -f ${live.number} -a ${app.name})`;
+  if (app.settings.pushWhileBuilding !== 'supersede') return waiting;
+  const wish = {
+    buildId: live.id,
+    by: pusher.userName,
+    reason: `${pusher.userName} pushed ${command.newSha.slice(0, 8)}`,
+    superseded: true,
+    at: deps.now(),
+  };
+  const asked = await patiently(() => deps.records.requestCancel(wish), { ...deps, signal });
+  // What is being published goes on to its end.
+  if (!asked.ok) return waiting;
+  await deps.queue.askAdvance({ buildId: live.id, version: asked.version });
+  return `Superseding ${what}`;
+}
+
+/** The app as it is now: while the push waited it may have been deleted, or another branch may have become the one it deploys. */
+async function turnNow({ app, command, signal }: WaitingPush, deps: TurnDeps): Promise<Turn> {
+  await deps.catchUp(app.id);
+  const current = await patiently(() => deps.findApp(app.name), { ...deps, signal });
+  if (current?.id !== app.id) return { ok: false, reason: `${app.name} was deleted meanwhile` };
+  if (deployRefs(deployApp(current)).includes(command.ref)) return { ok: true, app: current };
+  const { deployBranch } = current.settings;
+  return { ok: false, reason: `${app.name} deploys ${deployBranch} by now; push to that` };
+}
