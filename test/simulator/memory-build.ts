@@ -119,7 +119,7 @@ export function finishedWork(outcome: WorkOutcome, at: Date): WorkChange {
     state: outcome.state,
     finishedAt: at,
     leaseUntil: null,
-    ...(outcome.state === 'succeeded' && { result: outcome.result }),
+    ...('result' in outcome && { result: outcome.result }),
     ...(outcome.state === 'failed' && { failure: outcome.failure }),
   };
 }

@@ -83,6 +83,21 @@ test("of several refusals the driver's is recorded, then that of the first check
   expect((await run(passed(), checks)).outcome).toMatchObject({ failure: { detail: 'b' } });
 });
 
+test('what the base images are for is recorded, also of a build that is refused', async () => {
+  const basePlatforms = ['linux/amd64'];
+  const found: PreflightCheck = async () => ({ ...passed('a'), basePlatforms });
+  const lacking: PreflightCheck = async () => ({ ...refused('b'), basePlatforms });
+  expect((await run(passed(), [async () => passed(), found])).outcome).toEqual({
+    state: 'succeeded',
+    result: { warnings: ['a'], basePlatforms },
+  });
+  expect((await run(passed(), [lacking])).outcome).toMatchObject({
+    state: 'failed',
+    failure: { detail: 'b' },
+    result: { warnings: [], basePlatforms },
+  });
+});
+
 test("the driver's refusal waits for nobody", async () => {
   const { check, ends } = patient();
   expect((await run(refused('driver'), [check])).outcome).toMatchObject({ state: 'failed' });

@@ -1,6 +1,13 @@
-import { holdWork, type Build, type BuildRecords, type HoldDeps, type Step } from '@hephy/core';
-import type { Driver, PreflightResult } from '@hephy/drivers';
-import type { PreflightCheck } from './preflight/preflight-check.ts';
+import {
+  holdWork,
+  type Build,
+  type BuildRecords,
+  type HoldDeps,
+  type Step,
+  type WorkOutcome,
+} from '@hephy/core';
+import type { Driver } from '@hephy/drivers';
+import type { CheckResult, PreflightCheck } from './preflight/preflight-check.ts';
 
 export interface PreflightDeps extends HoldDeps {
   readonly records: HoldDeps['records'] & Pick<BuildRecords, 'readBuild'>;
@@ -16,23 +23,25 @@ const checksMs = 1_700;
 export async function runPreflight(step: Step, deps: PreflightDeps): Promise<void> {
   const record = await deps.records.readBuild(step.buildId);
   if (!record) return;
-  await holdWork(
-    step,
-    async () => {
-      const answer = await look(record.build, deps);
-      return answer.ok
-        ? { state: 'succeeded', result: { warnings: answer.warnings } }
-        : { state: 'failed', failure: answer.failure };
-    },
-    deps,
-  );
+  await holdWork(step, async () => outcomeOf(await look(record.build, deps)), deps);
 }
 
-/** Side by side; of several refusals the driver's is told, then that of the first check. */
+/** Of several refusals the driver's is told, then that of the first check. */
+function outcomeOf(answers: readonly CheckResult[]): WorkOutcome {
+  const warnings = answers.flatMap((answer) => (answer.ok ? answer.warnings : []));
+  const base = answers.find(({ basePlatforms }) => basePlatforms !== undefined);
+  const result = { warnings, ...(base && { basePlatforms: base.basePlatforms }) };
+  for (const answer of answers) {
+    if (!answer.ok) return { state: 'failed', failure: answer.failure, result };
+  }
+  return { state: 'succeeded', result };
+}
+
+/** Side by side, the driver first. */
 async function look(
   build: Build,
   { driver, checks }: Pick<PreflightDeps, 'driver' | 'checks'>,
-): Promise<PreflightResult> {
+): Promise<readonly CheckResult[]> {
   const { plan } = build;
   const refused = new AbortController();
   const signal = AbortSignal.any([refused.signal, AbortSignal.timeout(checksMs)]);
@@ -48,7 +57,5 @@ async function look(
     if (!answer.ok) refused.abort();
     return answer;
   });
-  const answers = (await Promise.all([asking, checking])).flat();
-  const warnings = answers.flatMap((answer) => (answer.ok ? answer.warnings : []));
-  return answers.find(({ ok }) => !ok) ?? { ok: true, warnings };
+  return (await Promise.all([asking, checking])).flat();
 }

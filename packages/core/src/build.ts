@@ -103,7 +103,14 @@ interface WorkLife extends WorkKey {
 
 export interface Preflight extends WorkLife {
   readonly kind: 'preflight';
-  readonly result: { readonly warnings: readonly string[] } | null;
+  readonly result: {
+    readonly warnings: readonly string[];
+    /**
+     * Canonical: those that every base image of the build is for. null: no list holds for all platforms, as of
+     * `FROM scratch` or `FROM base:$TARGETARCH`. Absent: it was not found out.
+     */
+    readonly basePlatforms?: readonly string[] | null;
+  } | null;
 }
 
 export interface PlatformBuild extends WorkLife {

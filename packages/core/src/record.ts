@@ -18,7 +18,12 @@ export type WorkResult = Record<string, unknown>;
 
 export type WorkOutcome =
   | { readonly state: 'succeeded'; readonly result: WorkResult }
-  | { readonly state: 'failed'; readonly failure: Failure }
+  | {
+      readonly state: 'failed';
+      readonly failure: Failure;
+      /** What was found out all the same. */
+      readonly result?: WorkResult;
+    }
   | { readonly state: 'canceled' };
 
 export interface LogPiece {

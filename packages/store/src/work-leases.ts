@@ -67,7 +67,7 @@ export async function finishWork(
   // What is read here stays so while the lease is ours, and the write happens only under it.
   if (before.owner !== owner) return { finished: false, version };
   const failure = outcome.state === 'failed' ? storableJson(outcome.failure) : null;
-  const result = outcome.state === 'succeeded' ? storableJson(outcome.result) : null;
+  const result = 'result' in outcome ? storableJson(outcome.result) : null;
   const finished = await writeWork(db, {
     key,
     at,

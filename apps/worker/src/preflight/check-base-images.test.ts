@@ -60,11 +60,20 @@ async function check(dockerfile: string, options: Checked = {}) {
 }
 
 test.each([
-  ['an index that has them', 'FROM HOST/base:both\n'],
-  ['scratch', 'FROM scratch\n'],
-  ['a stage of that', 'FROM scratch AS x\nFROM x\n'],
-])('%s is right for both platforms', async (_, dockerfile) => {
-  expect(await check(dockerfile)).toEqual({ ok: true, warnings: [] });
+  ['an index that has them', 'FROM HOST/base:both\n', ['linux/amd64', 'linux/arm64']],
+  ['scratch', 'FROM scratch\n', null],
+  ['a stage of that', 'FROM scratch AS x\nFROM x\n', null],
+])('%s is right for both platforms', async (_, dockerfile, basePlatforms) => {
+  expect(await check(dockerfile)).toEqual({ ok: true, warnings: [], basePlatforms });
+});
+
+test('an index tells more platforms than the app builds', async () => {
+  const planned = { platforms: ['linux/amd64'] };
+  expect(await check('FROM HOST/base:both\n', { planned })).toEqual({
+    ok: true,
+    warnings: [],
+    basePlatforms: ['linux/amd64', 'linux/arm64'],
+  });
 });
 
 test('an image of one platform is refused for the other', async () => {
@@ -78,6 +87,7 @@ test('an image of one platform is refused for the other', async () => {
       platform: 'linux/arm64',
       detail: `${at}:amd64 (line 2) in ${at} is for linux/amd64, and not for linux/arm64; without it: hephy apps set platforms=linux/amd64`,
     },
+    basePlatforms: ['linux/amd64'],
   });
 });
 

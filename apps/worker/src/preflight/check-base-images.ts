@@ -6,6 +6,7 @@ import { parsePlatform } from '@hephy/oci';
 import { readSourceFile, type SourceStore } from '@hephy/source';
 import type { AskRegistries } from './ask-registries.ts';
 import { judgeBaseImages, type WantedBase } from './judge-base-images.ts';
+import { platformsOfBases, sharedBases, type SharedBases } from './platforms-of-bases.ts';
 import type { PreflightCheck } from './preflight-check.ts';
 
 export interface BaseImageDeps {
@@ -23,6 +24,7 @@ const mostAsked = 16;
 export function createBaseImageCheck(deps: BaseImageDeps): PreflightCheck {
   return async (build, signal) => {
     const bases: WantedBase[] = [];
+    const shared: SharedBases[] = [];
     for (const image of build.plan.images) {
       const dockerfile = await readDockerfile(build, image, { ...deps, signal });
       if (!dockerfile.ok) {
@@ -32,9 +34,15 @@ export function createBaseImageCheck(deps: BaseImageDeps): PreflightCheck {
       const wanted = wantedBases({ ...image, dockerfile: dockerfile.text }, deps.dialect);
       if (!wanted.ok) return wanted;
       bases.push(...wanted.bases);
+      shared.push(wanted.shared);
     }
     const names = [...new Set(bases.map(({ name }) => name))].slice(0, mostAsked);
-    return judgeBaseImages(bases, await deps.ask(names, signal));
+    const answers = await deps.ask(names, signal);
+    const basePlatforms = platformsOfBases(shared, answers);
+    return {
+      ...judgeBaseImages(bases, answers),
+      ...(basePlatforms !== undefined && { basePlatforms }),
+    };
   };
 }
 
@@ -56,10 +64,11 @@ async function readDockerfile(
 function wantedBases(
   image: PlannedImage & { readonly dockerfile: string | undefined },
   dialect: DockerfileDialect,
-): { ok: true; bases: WantedBase[] } | Extract<PreflightResult, { ok: false }> {
+):
+  { ok: true; bases: WantedBase[]; shared: SharedBases } | Extract<PreflightResult, { ok: false }> {
   const { dockerfile, dockerfilePath, platforms } = image;
   const instructions = dockerfile === undefined ? undefined : readInstructions(dockerfile);
-  if (!instructions) return { ok: true, bases: [] };
+  if (!instructions) return { ok: true, bases: [], shared: undefined };
   const bases: WantedBase[] = [];
   for (const platform of platforms) {
     const found = baseImagesOf({ ...image, instructions, platform }, dialect);
@@ -73,7 +82,7 @@ function wantedBases(
       if (wanted.ok) bases.push({ ...base, platform, wanted: wanted.platform, certain });
     }
   }
-  return { ok: true, bases };
+  return { ok: true, bases, shared: sharedBases({ ...image, instructions }, dialect) };
 }
 
 function hasRegistry(name: string): boolean {

@@ -1,5 +1,8 @@
-import type { Build } from '@hephy/core';
+import type { Build, Preflight } from '@hephy/core';
 import type { PreflightResult } from '@hephy/drivers';
+
+/** `basePlatforms` is as in the result of a `Preflight`; whoever is refused has found it out too. */
+export type CheckResult = PreflightResult & Pick<NonNullable<Preflight['result']>, 'basePlatforms'>;
 
 /**
  * Looks, before anything starts, at what may keep a build from succeeding. Refuses only what is certain; what it cannot
@@ -8,4 +11,4 @@ import type { PreflightResult } from '@hephy/drivers';
 export type PreflightCheck = (
   build: Pick<Build, 'plan' | 'source'>,
   signal: AbortSignal,
-) => Promise<PreflightResult>;
+) => Promise<CheckResult>;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { at, owner, platformWork, type Ground } from './ground.ts';
+import { at, owner, platformWork, preflightWork, type Ground } from './ground.ts';
 
 const other = 'owner-two';
 const built = { state: 'succeeded', result: { exitCode: 0, digest: 'sha256:1' } } as const;
@@ -137,9 +137,13 @@ function itFinishes(ground: () => Ground): void {
     expect(await records.claimWork(again)).toBeUndefined();
   });
 
-  it('keeps a failure, and a cancel without one', async () => {
+  it('keeps a failure, with what was found out all the same, and a cancel without one', async () => {
     const { records, seedRunning, read } = ground();
     const failure = { reason: 'BuildFailed', exitCode: 3 } as const;
+    const found = { state: 'failed', failure, result: { warnings: [] } } as const;
+    const refused = await seedRunning(preflightWork);
+    await records.finishWork({ key: refused, owner, outcome: found, at: at(1) });
+    expect((await read(refused.buildId)).work).toMatchObject([found]);
     const failed = await seedRunning(platformWork);
     await records.finishWork({
       key: failed,
@@ -149,7 +153,8 @@ function itFinishes(ground: () => Ground): void {
     });
     const canceled = await seedRunning(platformWork);
     await records.finishWork({ key: canceled, owner, outcome: { state: 'canceled' }, at: at(1) });
-    expect((await read(failed.buildId)).work).toMatchObject([{ state: 'failed', failure }]);
+    const failedWork = { state: 'failed', failure, result: null };
+    expect((await read(failed.buildId)).work).toMatchObject([failedWork]);
     const none = { state: 'canceled', failure: null, result: null };
     expect((await read(canceled.buildId)).work).toMatchObject([none]);
   });
