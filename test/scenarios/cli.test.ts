@@ -48,6 +48,7 @@ test('help names every command; what is wrong is said in a sentence', async () =
       /hephy: which app\? say it with -a NAME, or run this inside a repository with a deis remote\n/,
     ],
     [['builds', '-a', 'nothing'], /hephy: there is no app "nothing" that you may read/],
+    [['platforms', '-a', 'nothing'], /hephy: there is no app "nothing" that you may read/],
     [['apps', 'create', 'Not_A_Name'], /hephy: .*lower-case letters, digits and dashes/],
     [['apps', 'create', 'shop', '--platforms', 'linux/amd46'], /hephy: .*linux\/amd46/],
     [

@@ -5,8 +5,9 @@ import { createRegistryClient, type RegistryClient } from '@hephy/registry';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { runGitClient } from '../parts/git-client.ts';
 import { showLogOnFailure, startHephy, type Hephy } from '../parts/hephy.ts';
-import { pushImage } from '../parts/images.ts';
+import { pushImage, pushIndex } from '../parts/images.ts';
 import { registryLogin, startRegistry, type TestRegistry } from '../parts/registry.ts';
+import { runHephy } from '../parts/run-hephy.ts';
 
 let registry: TestRegistry;
 let client: RegistryClient;
@@ -19,6 +20,8 @@ beforeAll(async () => {
   });
   const arm64 = { os: 'linux', architecture: 'arm64' };
   await pushImage(client, { repository: 'base', tag: 'arm64', platform: arm64 });
+  const three = ['amd64', 'arm64', 's390x'].map((architecture) => ({ os: 'linux', architecture }));
+  await pushIndex(client, { repository: 'base', tag: 'three', platforms: three });
   hephy = await startHephy({ environment: settings('registry-password') });
 });
 afterAll(async () => {
@@ -119,4 +122,43 @@ test('a registry that a Dockerfile names, and that only this machine reaches, is
   expect(stderr).toMatch(
     /warning: the platforms of 127\.0\.0\.1:9\/x:1 could not be asked for \(.*127\.0\.0\.1 is not public, and no registry of this service\)/,
   );
+});
+
+const platformsOf = async (app: string): Promise<string> =>
+  (await runHephy(['platforms', '-a', app], { cwd: hephy.folder, hephy })).stdout;
+
+test('a push that its base image refuses leaves the list of what would go on', async () => {
+  const platforms = ['linux/amd64', 'linux/arm/v7'];
+  const dockerfile = `FROM ${registry.host}/base:three\nCOPY a /\n`;
+  const more = { platforms, requireNativeNodes: false };
+  const { stderr } = await push({ app: 'wide', dockerfile, settings: more });
+  expect(stderr).toMatch(/linux\/arm\/v7 base image cannot be used: .* \(build 1\)/);
+  const listed = await platformsOf('wide');
+  expect(listed.replaceAll(/ {2,}/g, '  ').split('\n')).toEqual([
+    'PLATFORM  BUILT  SUGGESTED  TAKES  WHY',
+    'linux/amd64  yes  yes  -  1 ready node; the base images are for it',
+    'linux/arm/v7  yes  no  -  no node is linux/arm, but the app may be built without one; the base images are not for it',
+    'linux/arm64  no  no  -  no node is linux/arm64; the base images are for it',
+    'linux/s390x  no  no  -  no node is linux/s390x; the base images are for it',
+    'Base images as build 1 found them.',
+    'To take it on: hephy apps set -a wide platforms=linux/amd64',
+    '',
+  ]);
+});
+
+test('the command that it tells is one that goes on', async () => {
+  const set = ['apps', 'set', '-a', 'wide', 'platforms=linux/amd64'];
+  expect(await runHephy(set, { cwd: hephy.folder, hephy })).toMatchObject({ code: 0 });
+  const tree = { cwd: join(hephy.folder, 'repositories', 'wide') };
+  expect((await runGitClient(['push', 'deis', 'main'], tree)).exitCode).toBe(0);
+  const listed = await platformsOf('wide');
+  expect(listed).toMatch(/^linux\/amd64 +yes +yes +[\d.]+ m?s +1 ready node; /m);
+  expect(listed).toContain('wide is built for what is suggested.\n');
+});
+
+test('where nothing is known to go on, no command is told', async () => {
+  await hephy.createApp('foreign', { platforms: ['linux/s390x'] });
+  const listed = await platformsOf('foreign');
+  expect(listed).toMatch(/^linux\/s390x +yes +no +- +no node is linux\/s390x; no build has told/m);
+  expect(listed).toMatch(/\nNothing can be suggested: no platform has a ready node and .*\n$/);
 });

@@ -17,6 +17,7 @@ import { defaultLimits, type ApiDeps, type ApiLimits } from './deps.ts';
 import { createOpenStreams } from './open-streams.ts';
 import { addOpenApi } from './openapi.ts';
 import { addRoute, userKey, type Route } from './route.ts';
+import { appPlatformRoutes } from './routes/app-platforms.ts';
 import { appRoutes } from './routes/apps.ts';
 import { buildActionRoutes } from './routes/build-actions.ts';
 import { buildOutputRoutes } from './routes/build-output.ts';
@@ -55,6 +56,7 @@ function versionOneRoutes(deps: Parameters<typeof buildOutputRoutes>[0]): Route[
     ...buildOutputRoutes(deps),
     ...buildActionRoutes(deps),
     ...platformRoutes(deps),
+    ...appPlatformRoutes(deps),
   ];
 }
 

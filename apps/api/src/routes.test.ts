@@ -390,6 +390,7 @@ it('has a test for every route', async () => {
   const id = await actors.push(await town.makeApp('last'));
   await call('reader', { method: 'GET', url: `/v1/builds/${id}/logs` });
   await call('reader', { method: 'GET', url: '/v1/platforms' });
+  await call('reader', { method: 'GET', url: '/v1/apps/last/platforms' });
   const all = Object.entries(checked.document.paths).flatMap(([path, operations]) =>
     Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
   );

@@ -5,6 +5,7 @@ import {
   platformWorkName,
   type App,
   type BuildRecords,
+  type Preflight,
   type WorkKey,
   type WorkOutcome,
 } from '@hephy/core';
@@ -26,6 +27,7 @@ function platformKey(buildId: string, platform: string): WorkKey {
   return { buildId, kind: 'platform', name: platformWorkName(image, platform) };
 }
 
+type Found = NonNullable<Preflight['result']>;
 type Hands = ReturnType<typeof createHands>;
 
 /** What every actor does with the record. */
@@ -55,11 +57,11 @@ export function createActors(rig: Rig) {
   return {
     push: (app: App) => push(app, rig),
     /** From queued to building, with every platform build claimed. */
-    async start(buildId: string): Promise<void> {
+    async start(buildId: string, found: Pick<Found, 'basePlatforms'> = {}): Promise<void> {
       const preflight: WorkKey = { buildId, kind: 'preflight', name: 'preflight' };
       await hands.go(buildId);
       await hands.claim(preflight);
-      await hands.finish(preflight, { state: 'succeeded', result: { warnings: [] } });
+      await hands.finish(preflight, { state: 'succeeded', result: { warnings: [], ...found } });
       for (const platform of platforms) await hands.claim(platformKey(buildId, platform));
     },
     say: createSay(rig, hands),

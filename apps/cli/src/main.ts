@@ -9,7 +9,7 @@ import { cancelBuild, listBuilds, printLog, rebuild, redeliver } from './command
 import { credential } from './commands/credential.ts';
 import { doctor } from './commands/doctor.ts';
 import { login } from './commands/login.ts';
-import { listPlatforms } from './commands/platforms.ts';
+import { listPlatforms, suggestPlatforms } from './commands/platforms.ts';
 import type { Role } from './commands/run-role.ts';
 import { systemRefusal } from './system-refusal.ts';
 
@@ -107,7 +107,12 @@ apps
 hephy
   .command('platforms')
   .description('list what can be built for, and why the rest cannot be now')
-  .action(async () => listPlatforms({ api: await api(), print }));
+  .option('-a, --app <name>', 'what this app could be built for, and why')
+  .action(async (options: AppOption) =>
+    options.app === undefined
+      ? listPlatforms({ api: await api(), print })
+      : suggestPlatforms(await appOf(options), { api: await api(), print }),
+  );
 
 hephy.commandsGroup('Builds:');
 onBuilds('builds', 'list the newest builds of an app').action(async (options: AppOption) =>

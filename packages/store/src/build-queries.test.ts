@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createApps } from './apps.ts';
 import { createBuildQueries, type BuildQueries } from './build-queries.ts';
 import { createBuildRecords } from './build-records.ts';
-import { at, deliveryWork, makeGround, type Ground } from './conformance/ground.ts';
+import { at, deliveryWork, makeGround, preflightWork, type Ground } from './conformance/ground.ts';
 import { openDatabase, type OpenDatabase } from './open-database.ts';
 import { recordsOf, usePostgres } from './open-for-test.ts';
 import { createPushes } from './pushes.ts';
@@ -57,6 +57,16 @@ describe('listing and finding builds', () => {
     expect((await queries.findLatestSucceeded(app.appId))?.build.number).toBe(5);
     expect(await queries.findBuild({ appId: app.appId, number: 99 })).toBeUndefined();
     expect(await queries.countLiveBuilds()).toBe(1);
+  });
+
+  it("lists an app's newest builds with their work", async () => {
+    await ground.change(ids[4] ?? '', { addWork: [preflightWork] });
+    const records = await queries.listRecords({ appId: app.appId, limit: 3 });
+    expect(records.map(({ build, work }) => [build.number, work.map(({ kind }) => kind)])).toEqual([
+      [6, []],
+      [5, ['preflight']],
+      [4, []],
+    ]);
   });
 
   it('shows deliveries with their build', async () => {
@@ -144,6 +154,9 @@ describe('with 20,000 builds', () => {
     findBuild: ({ queries }) => queries.findBuild({ appId, number: 401 }),
     findLatestSucceeded: ({ queries }) => queries.findLatestSucceeded(appId),
     findLiveBuild: ({ queries }) => queries.findLiveBuild(appId),
+    listRecords: ({ queries }) => queries.listRecords({ appId, limit: 10 }),
+    'listRecords of an app that rests': ({ queries }) =>
+      queries.listRecords({ appId: resting, limit: 10 }),
     countLiveBuilds: ({ queries }) => queries.countLiveBuilds(),
     readEvents: ({ queries }) => queries.readEvents({ buildId: id, afterSeq: 0, limit: 100 }),
     listDeliveries: ({ queries }) => queries.listDeliveries({ ...page, appId }),

@@ -50,6 +50,8 @@ export interface BuildQueries {
   listBuilds(filter: BuildFilter): Promise<Build[]>;
   readBuild(buildId: string): Promise<BuildRecord | undefined>;
   findBuild(input: { appId: string; number: number }): Promise<BuildRecord | undefined>;
+  /** The newest builds of an app, with their work. */
+  listRecords(input: { appId: string; limit: number }): Promise<BuildRecord[]>;
   countLiveBuilds(): Promise<number>;
   /** The app's build that has not ended: there is one at most, and it need not be the newest. */
   findLiveBuild(appId: string): Promise<LiveBuild | undefined>;
@@ -82,6 +84,7 @@ export function createBuildQueries(db: Kysely<Schema>): BuildQueries {
         .executeTakeFirst();
       return row && recordOf(row);
     },
+    listRecords: (input) => listRecords(db, input),
     async listLiveSources() {
       const rows = await db
         .selectFrom('builds')
@@ -155,6 +158,18 @@ async function listBuilds(db: Kysely<Schema>, filter: BuildFilter): Promise<Buil
     query = query.where('builds.sha', 'like', `${shaPrefix}%`);
   }
   return (await query.execute()).map(buildOf);
+}
+
+async function listRecords(
+  db: Kysely<Schema>,
+  { appId, limit }: { appId: string; limit: number },
+): Promise<BuildRecord[]> {
+  const rows = await selectRecords(db)
+    .where('builds.app_id', '=', appId)
+    .orderBy('builds.number', 'desc')
+    .limit(pageSize(limit))
+    .execute();
+  return rows.map(recordOf);
 }
 
 function selectDeliveries(db: Kysely<Schema>) {
