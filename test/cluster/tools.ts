@@ -36,6 +36,7 @@ const sources = {
   kwok: ['kwok', 'sigs.k8s.io/kwok/cmd/kwok'],
   helm: ['helm', 'helm.sh/helm/v3/cmd/helm'],
   versitygw: ['versitygw', 'github.com/versity/versitygw/cmd/versitygw'],
+  cyclonus: ['cyclonus', 'github.com/mattfenwick/cyclonus/cmd/cyclonus'],
 } as const satisfies Record<string, readonly [module: string, package_: string]>;
 
 export type Tool = keyof typeof sources;
