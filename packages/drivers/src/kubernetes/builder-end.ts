@@ -1,11 +1,11 @@
 /** How a builder has ended, if it has: from its KubeJob and pod, and only if these do not tell, from its log or events. */
 import { failureOf, type Failure } from '@hephy/core';
 import type { BuilderResult } from '../driver.ts';
-import { isCanceled, type BuilderView } from './builder-view.ts';
+import { failureNoted, isCanceled, type BuilderView } from './builder-view.ts';
 import type { ExplainLog } from './container.ts';
 import type { KubeClient } from './kube-client.ts';
 import { KubeFailure } from './kube-failure.ts';
-import { cancelPatch } from './kube-job.ts';
+import { failPatch } from './kube-job.ts';
 import {
   containersOf,
   EventFacts,
@@ -59,7 +59,8 @@ export function lookForEnd(name: string, { client, explainLog: explain }: EndDep
     if (isCanceled(view)) {
       // Its pod is left to a node that says nothing of it any more.
       const isLeft = stuck?.waitMs === 0 || view.pods.every(isOver);
-      return isLeft ? { found: failed(failureOf('BuilderLost')) } : { againMs: cancelLookMs };
+      const failure = failureNoted(view) ?? failureOf('BuilderLost');
+      return isLeft ? { found: failed(failure) } : { againMs: cancelLookMs };
     }
     if (!stuck) return { againMs: lookAgainMs };
     if (stuck.waitMs > 0) return { againMs: stuck.waitMs };
@@ -67,11 +68,12 @@ export function lookForEnd(name: string, { client, explainLog: explain }: EndDep
     const explained = stuckNow(view, { client, events });
     if (!explained) return { againMs: lookAgainMs };
     if (explained.waitMs > 0) return { againMs: explained.waitMs };
-    await client.mergePatch(client.path('jobs', name), cancelPatch, {
+    const failure = withNode(explained.failure, newestPod(view));
+    await client.mergePatch(client.path('jobs', name), failPatch(failure), {
       parse: (value) => KubeJobFacts.parse(value),
       signal,
     });
-    return { found: failed(withNode(explained.failure, newestPod(view))) };
+    return { found: failed(failure) };
   };
 }
 

@@ -1,6 +1,8 @@
 /** What the cluster shows of one builder: its KubeJob and pods, as the shared watches keep them. */
+import { Failure } from '@hephy/core';
 import type { KubeClient } from './kube-client.ts';
-import { canceledAnnotation, managedBy } from './kube-job.ts';
+import { parseJson } from './kube-failure.ts';
+import { canceledAnnotation, failureAnnotation, managedBy } from './kube-job.ts';
 import { containersOf, KubeJobFacts, newestPod, PodFacts } from './pod-facts.ts';
 import { watchObjects } from './watch-objects.ts';
 
@@ -114,6 +116,12 @@ function kubeJobOf({ metadata }: PodFacts): string | undefined {
 
 export function isCanceled({ job }: BuilderView): boolean {
   return job?.metadata.annotations?.[canceledAnnotation] === 'true';
+}
+
+/** Why a worker has ended it; undefined if none has, or if somebody has changed what it wrote. */
+export function failureNoted({ job }: BuilderView): Failure | undefined {
+  const noted = job?.metadata.annotations?.[failureAnnotation] ?? '';
+  return Failure.safeParse(parseJson(noted)).data;
 }
 
 export function isUnknown({ job, pods }: BuilderView): boolean {

@@ -2,6 +2,7 @@
  * The KubeJob of one platform build, as a pure function of what is asked: so a worker that comes later makes the same,
  * finds it under its name, and knows by the hash whether it is the same. Source of the fields: batch/v1 Job.
  */
+import type { Failure } from '@hephy/core';
 import type { BuilderSpec } from '../driver.ts';
 import { buildContainer, identityLabels, podSpec } from './pod-spec.ts';
 import type { BuilderPod, JobOptions } from './pod-spec.ts';
@@ -11,6 +12,8 @@ export const specHashAnnotation = 'hephy-builder/spec-sha256';
 /** The platform as the record writes it: a label may not hold a slash. */
 export const platformAnnotation = 'hephy-builder/platform';
 export const canceledAnnotation = 'hephy-builder/canceled';
+/** Why we have ended it ourselves, as JSON: known to whoever reads it, though who wrote it has gone. */
+export const failureAnnotation = 'hephy-builder/failure';
 
 /** A proxy beside the builder would keep its pod alive after its end. */
 const noSidecar = { 'sidecar.istio.io/inject': 'false' };
@@ -72,6 +75,14 @@ export const cancelPatch = {
   metadata: { annotations: { [canceledAnnotation]: 'true' } },
   spec: { suspend: true },
 };
+
+export function failPatch(failure: Failure): object {
+  const annotations = {
+    [canceledAnnotation]: 'true',
+    [failureAnnotation]: JSON.stringify(failure),
+  };
+  return { ...cancelPatch, metadata: { annotations } };
+}
 
 /** The Secret of the same name, which goes with its KubeJob. */
 export function builderSecret(input: {

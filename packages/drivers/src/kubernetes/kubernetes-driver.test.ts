@@ -1,6 +1,7 @@
 /** Somebody deletes a KubeJob while the API server does not say whether it is there; a node says nothing any more. */
 import { HandOver } from '@hephy/core';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { z } from 'zod';
 import {
   hang,
   json,
@@ -13,7 +14,7 @@ import {
 import { until } from '../../../../test/parts/until.ts';
 import type { BuilderSpec } from '../driver.ts';
 import { driverOn } from './driver-on-kube-api.ts';
-import { canceledAnnotation } from './kube-job.ts';
+import { canceledAnnotation, failureAnnotation } from './kube-job.ts';
 import { builderName, kubeJob, pod, running, runningConditions } from './pod-states.ts';
 
 const name = 'b-deleted';
@@ -106,6 +107,10 @@ const runningPod = pod({
   deletedAfter: 3,
 });
 
+const Patch = z.object({
+  metadata: z.object({ annotations: z.record(z.string(), z.string()) }),
+});
+
 const listOf = (item: object) => json({ metadata: { resourceVersion: '1050' }, items: [item] });
 
 /** Its pod runs, as its node has said; it was deleted long ago, and the node says nothing. */
@@ -132,6 +137,27 @@ test('a builder on a node that has fallen silent ends, and its log before it', a
   expect(await driver.result(builderName, { signal })).toMatchObject({ ok: false, failure });
   expect(api.requests.filter(({ method }) => method === 'PATCH')).toHaveLength(1);
 });
+
+test('why a worker has ended a builder is known to the one that comes after it', async () => {
+  openSilentNode();
+  const { signal } = new AbortController();
+  const told = await driver.result(builderName, { signal });
+  expect(told).toMatchObject({ ok: false, failure: { reason: 'NodeLost' } });
+  const patch = api.requests.find(({ method }) => method === 'PATCH')?.body ?? '';
+  await driver.close();
+  openSilentNode(Patch.parse(JSON.parse(patch)).metadata);
+  expect(await driver.result(builderName, { signal })).toEqual(told);
+});
+
+test.for(['not JSON', '{"reason":"Unheard"}', 'null', '"'.repeat(5_000)])(
+  'a noted failure that is not one of ours (%s) counts as none',
+  async (noted) => {
+    openSilentNode({ annotations: { [canceledAnnotation]: 'true', [failureAnnotation]: noted } });
+    const { signal } = new AbortController();
+    const failure = { reason: 'BuilderLost' };
+    expect(await driver.result(builderName, { signal })).toMatchObject({ ok: false, failure });
+  },
+);
 
 test('a canceled builder is not waited for on a node that has fallen silent', async () => {
   openSilentNode({ annotations: { [canceledAnnotation]: 'true' } });
