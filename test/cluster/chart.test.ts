@@ -153,6 +153,21 @@ describe('the pods', () => {
     expect(worker?.env).toContainEqual({ name: 'HEPHY_MAX_PUSH_MB', value: '9999999' });
   });
 
+  test('of the worker send spans of builds where a setting says', async () => {
+    const set = {
+      HEPHY_KANIKO_VERSION: '1.28.2',
+      HEPHY_KANIKO_TELEMETRY_URL: 'https://spans.example.com:4318',
+    };
+    const { worker } = await rolesOf({
+      ...least,
+      kaniko: { ...least.kaniko, version: set.HEPHY_KANIKO_VERSION },
+      settings: { HEPHY_KANIKO_TELEMETRY_URL: set.HEPHY_KANIKO_TELEMETRY_URL },
+    });
+    expect(worker?.env).toEqual(
+      expect.arrayContaining(Object.entries(set).map(([name, value]) => ({ name, value }))),
+    );
+  });
+
   test.each([
     ['of the operator’s own', everything],
     ['of the chart', written],

@@ -87,6 +87,14 @@ export function url(...protocols: readonly string[]): z.ZodType<string> {
   return z.string().refine((text) => protocols.includes(URL.parse(text)?.protocol ?? ''));
 }
 
+/** Where an exporter of OTLP/HTTP sends to; it drops a query, and takes `/` for a path. Source: otlptracehttp, WithEndpointURL. */
+export const collectorUrl = z
+  .string()
+  .max(500)
+  .regex(/^https?:\/\/[\w[][\w.:[\]/%~-]*$/)
+  .regex(/[^/]$/)
+  .refine((text) => URL.canParse(text));
+
 export function secret(schema: z.ZodType<string>): z.ZodType<Secret> {
   return schema.transform((text) => new Secret(text));
 }

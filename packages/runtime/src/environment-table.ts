@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import {
+  collectorUrl,
   count,
   imageReference,
   kubernetesName,
@@ -171,6 +172,12 @@ export const variables = {
       'How long an executor that failed stays, for `kubectl exec`, before its build fails. Its image has to be the debug image.',
     expects: 'a number from 1 to 999',
     schema: count,
+  },
+  HEPHY_KANIKO_TELEMETRY_URL: {
+    about:
+      'The OpenTelemetry collector that the executor sends a span for each step to, over OTLP/HTTP, from kaniko 1.28.2 on. Spans leave the Dockerfile out, but not what its steps say.',
+    expects: 'http://host:port or https://host[/path], without user, query or slash at the end',
+    schema: collectorUrl,
   },
   HEPHY_CACHE_REPOSITORY: {
     about:

@@ -225,6 +225,35 @@ test.each([
   expect(problems).toEqual([expect.stringContaining(name)]);
 });
 
+test.each(['http://spans:4318', 'https://[fd00::1]:4318/otlp/v1/traces'])(
+  'spans of builds go to %s',
+  (url) => {
+    const read = readEnvironment({ HEPHY_KANIKO_TELEMETRY_URL: url });
+    expect(read.ok && read.settings.kubernetes.kanikoTelemetryUrl).toBe(url);
+  },
+);
+
+test.each([
+  'spans:4318',
+  'grpc://spans:4317',
+  'http:spans',
+  'http:///v1/traces',
+  'http://spans:4318/',
+  'http://spans:port',
+  'http://spans:4318/v1 traces',
+  'https://ada:hunter2@spans',
+  'https://hunter2@spans',
+  'https://spans?key=hunter2',
+  'https://spans#hunter2',
+  'http://spans\\hunter2',
+  'http://spans\n',
+  `http://${'a'.repeat(500)}`,
+])('no spans are sent to %j, which may be a secret and is not told', (url) => {
+  expect(problemsOf({ HEPHY_KANIKO_TELEMETRY_URL: url })).toEqual([
+    'HEPHY_KANIKO_TELEMETRY_URL is not valid; set it to http://host:port or https://host[/path], without user, query or slash at the end',
+  ]);
+});
+
 test('taints are tolerated as kubectl writes them', () => {
   const read = readEnvironment({ HEPHY_BUILDER_TOLERATIONS: 'spot, arch=arm64:NoSchedule' });
   expect(read.ok && read.settings.kubernetes.tolerations).toEqual([

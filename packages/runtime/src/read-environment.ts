@@ -31,6 +31,7 @@ export interface Settings {
     readonly kanikoVersion: string;
     readonly kanikoHttp1: boolean;
     readonly kanikoLingerSeconds: number | null;
+    readonly kanikoTelemetryUrl: string | null;
     readonly cacheRepository: string | null;
     readonly cacheClaim: string | null;
     readonly certificates: string | null;
@@ -221,6 +222,7 @@ function kubernetesOf(values: Values): Settings['kubernetes'] {
     kanikoVersion: values.HEPHY_KANIKO_VERSION,
     kanikoHttp1: values.HEPHY_KANIKO_HTTP1,
     kanikoLingerSeconds: values.HEPHY_KANIKO_LINGER_SECONDS,
+    kanikoTelemetryUrl: values.HEPHY_KANIKO_TELEMETRY_URL,
     cacheRepository: values.HEPHY_CACHE_REPOSITORY,
     cacheClaim: values.HEPHY_CACHE_CLAIM,
     certificates: values.HEPHY_CERTIFICATES,

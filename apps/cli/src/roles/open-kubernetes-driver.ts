@@ -37,6 +37,8 @@ export async function openKubernetesDriver(
 ): Promise<Driver> {
   const { settings, shutdown, now, wait, onError } = connections;
   const { kubernetes } = settings;
+  const isolation = builderIsolation(connections);
+  const config = kanikoConfig(connections, isolation);
   const grants = createSourceGrants(connections.database.db, randomBytes);
   const sourcesUrl = await serveSources(connections, { sources, grants });
   shutdown.add(
@@ -50,8 +52,6 @@ export async function openKubernetesDriver(
     random: Math.random,
     wait,
   });
-  const isolation = builderIsolation(connections);
-  const config = kanikoConfig(connections, isolation);
   const driver = createKubernetesDriver({
     client,
     ...kanikoBackend(config),
@@ -115,6 +115,7 @@ function kanikoConfig(connections: Connections, isolation: Isolation): KanikoCon
     http1: kubernetes.kanikoHttp1,
     ...known({
       lingerSeconds: kubernetes.kanikoLingerSeconds,
+      telemetryUrl: kubernetes.kanikoTelemetryUrl,
       cacheRepository: kubernetes.cacheRepository,
       cacheClaim: kubernetes.cacheClaim,
       authorities: kubernetes.certificates,
