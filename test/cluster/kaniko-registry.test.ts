@@ -50,9 +50,8 @@ async function build(
     digestFile: '/dev/termination-log',
     http1,
   };
-  const { image, args, environment } = kanikoContainer(input, parsed.config);
+  const { image, args, environment, mounts = [] } = kanikoContainer(input, parsed.config);
   const workspace = { name: 'workspace', mountPath: '/workspace' };
-  const authority = { name: 'authority', mountPath: '/etc/authority' };
   const source = {
     name: 'source',
     image: images.base,
@@ -65,7 +64,10 @@ async function build(
     image,
     args,
     env: Object.entries(environment).map(([key, value]) => ({ name: key, value })),
-    volumeMounts: [workspace, authority],
+    volumeMounts: [
+      workspace,
+      ...mounts.map(({ path }) => ({ name: 'authority', mountPath: path })),
+    ],
   };
   const podSpec = {
     initContainers: [source],
@@ -82,7 +84,7 @@ async function build(
   );
 }
 
-const known = () => ({ certificates: { [breaker.host]: '/etc/authority/ca.pem' } });
+const known = { authorities: 'authority' };
 
 test.concurrent('a registry whose authority nobody has named is not trusted', async () => {
   const { log } = await build('stranger', {});
@@ -95,7 +97,7 @@ test.concurrent('a registry whose authority nobody has named is not trusted', as
 test.concurrent(
   'with its authority it is, and what it breaks off over HTTP/2 is told apart',
   async () => {
-    const { log } = await build('first', known());
+    const { log } = await build('first', known);
     expect(explainKanikoLog(log)).toMatchObject({ reason: 'Http2Failed' });
     expect(breaker.counts.http2).toBeGreaterThan(0);
   },
@@ -104,7 +106,7 @@ test.concurrent(
 test.concurrent('a cache that does not answer costs time, and not the build', async () => {
   const nowhere = `${breaker.host.split(':')[0]}:1/cache/\${ARCH}`;
   const { digest, log } = await build('cacheless', {
-    ...known(),
+    ...known,
     http1: true,
     cacheRepository: nowhere,
   });
@@ -115,8 +117,8 @@ test.concurrent('a cache that does not answer costs time, and not the build', as
 test('the same is well over HTTP/1.1, for one attempt or by the operator', async () => {
   const { http2 } = breaker.counts;
   const [again, always] = await Promise.all([
-    build('again', known(), true),
-    build('always', { ...known(), http1: true }),
+    build('again', known, true),
+    build('always', { ...known, http1: true }),
   ]);
   expect(breaker.counts.http2).toBe(http2);
   const registry = createRegistryClient({ registry: cluster.registry, plainHttp: true });
@@ -131,7 +133,7 @@ test('the same is well over HTTP/1.1, for one attempt or by the operator', async
 
 test('each layer of an image goes up once', async () => {
   const { length } = breaker.uploads;
-  await build('once', known(), true);
+  await build('once', known, true);
   const digests = breaker.uploads.slice(length);
   expect(digests.length).toBeGreaterThan(1);
   expect(new Set(digests).size).toBe(digests.length);

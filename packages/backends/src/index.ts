@@ -4,7 +4,6 @@ export {
   kanikoOptionRefusal,
   kanikoRefusal,
   parseKanikoConfig,
-  type ClientCertificate,
   type KanikoConfig,
   type KanikoSettings,
   type ParsedKanikoConfig,

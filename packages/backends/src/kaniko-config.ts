@@ -8,8 +8,6 @@ export interface KanikoSettings {
   readonly image: string;
   /** Of the executor in that image, such as `1.27.5`. */
   readonly version: string;
-  /** The image with a shell: `-debug` is put behind the tag. */
-  readonly debug?: boolean;
   /** A template, for apps that have none of their own; without it no layer of theirs is kept. */
   readonly cacheRepository?: string;
   /** The PersistentVolumeClaim that is mounted at /cache, for a cache in a folder there. */
@@ -23,19 +21,10 @@ export interface KanikoSettings {
   readonly mirrors?: readonly Mirror[];
   /** `host[:port]` of registries that speak http. */
   readonly plainRegistries?: readonly string[];
-  /** Registry to the file, in the container, of the authority that signed its certificate. */
-  readonly certificates?: Readonly<Record<string, string>>;
-  /** Registry to the files, in the container, that we show it. */
-  readonly clientCertificates?: Readonly<Record<string, ClientCertificate>>;
   /** For registries, or proxies before them, that HTTP/2 is too much for. */
   readonly http1?: boolean;
   /** An OTLP/HTTP collector. */
   readonly telemetryUrl?: string;
-}
-
-export interface ClientCertificate {
-  readonly certificate: string;
-  readonly key: string;
 }
 
 /** Settings that `parseKanikoConfig` let through. */
@@ -59,7 +48,6 @@ export function parseKanikoConfig(settings: KanikoSettings): ParsedKanikoConfig 
     ...executorProblems(config),
     ...cacheProblems(config),
     ...mirrorProblems(config),
-    ...certificateProblems(config),
   ];
   return problems.length > 0 ? { ok: false, problems } : { ok: true, config };
 }
@@ -92,20 +80,16 @@ export function kanikoRefusal(
 function executorProblems({
   image,
   version,
-  debug,
   telemetryUrl,
   lingerSeconds,
   capabilities,
 }: KanikoConfig): string[] {
   const problems: string[] = [];
-  const mayHaveShell = debug || image.includes('@') || /[:-]debug$/.test(image);
+  const mayHaveShell = image.includes('@') || /[:-]debug$/.test(image);
   if (lingerSeconds !== undefined && !mayHaveShell) {
     problems.push(
       `an executor of ${image} can't stay after its failure, for it has no shell; use the debug image`,
     );
-  }
-  if (debug && image.includes('@')) {
-    problems.push(`${image} is pinned by digest; give the debug image itself, or a tag`);
   }
   if (telemetryUrl !== undefined && !capabilities.telemetry) {
     problems.push(
@@ -150,28 +134,8 @@ function mirrorProblems({ mirrors = [], plainRegistries = [] }: KanikoConfig): s
     ...mirrors
       .filter(({ to }) => !mirrorAddress.test(to))
       .map(({ to }) => `the mirror "${to}" is not host[:port][/prefix]`),
-    ...plainRegistries.filter((name) => !registryName.test(name)).map(notARegistry),
+    ...plainRegistries
+      .filter((name) => !registryName.test(name))
+      .map((name) => `"${name}" is not the name of a registry; write host[:port]`),
   ];
-}
-
-function certificateProblems({
-  certificates = {},
-  clientCertificates = {},
-}: KanikoConfig): string[] {
-  const registries = [...Object.keys(certificates), ...Object.keys(clientCertificates)];
-  // The executor is given both files of a client certificate in one argument, parted by a comma.
-  const files = Object.values(clientCertificates).flatMap(({ certificate, key }) => [
-    certificate,
-    key,
-  ]);
-  return [
-    ...registries.filter((name) => !registryName.test(name)).map(notARegistry),
-    ...files
-      .filter((file) => file.includes(','))
-      .map((file) => `the path "${file}" of a client certificate has a comma; rename the file`),
-  ];
-}
-
-function notARegistry(name: string): string {
-  return `"${name}" is not the name of a registry; write host[:port]`;
 }

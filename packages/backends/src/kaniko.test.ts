@@ -162,19 +162,6 @@ test.each<[string, Asked, string[]]>([
     { input: { destination: '127.0.0.1:5000/shop:b-1' } },
     ['--destination=127.0.0.1:5000/shop:b-1', '--insecure-registry=127.0.0.1:5000'],
   ],
-  [
-    'certificates',
-    {
-      settings: {
-        certificates: { 'docker.io': '/etc/ssl/hub.pem' },
-        clientCertificates: { 'r.example:5000': { certificate: '/tls/c.pem', key: '/tls/k.pem' } },
-      },
-    },
-    [
-      '--registry-certificate=index.docker.io=/etc/ssl/hub.pem',
-      '--registry-client-cert=r.example:5000=/tls/c.pem,/tls/k.pem',
-    ],
-  ],
 ])('%s is told to the executor', (_, asked, added) => {
   expect(difference(asked).added).toEqual(added);
 });
@@ -257,13 +244,6 @@ test('what has no flag comes by the environment', () => {
   });
 });
 
-test.each([
-  ['registry.example.com:5000/kaniko:v1.27.5', 'registry.example.com:5000/kaniko:v1.27.5-debug'],
-  ['registry.example.com:5000/kaniko', 'registry.example.com:5000/kaniko:debug'],
-])('the debug image of %s is %s', (plain, debug) => {
-  expect(kanikoContainer(input, configOf({ image: plain, debug: true })).image).toBe(debug);
-});
-
 test('a platform that the executor would mislabel is not started', () => {
   expect(() => kanikoContainer({ ...input, platform: 'linux/arm/v7' }, configOf())).toThrow(
     /kaniko 1\.27\.5 writes a wrong architecture into images for linux\/arm\/v7/,
@@ -328,8 +308,6 @@ test('every flag is one that executor 1.27.5 knows', () => {
       cacheRepository: 'oci:/cache/${ARCH}',
       cacheClaim: 'layers',
       mirrors: [{ from: 'docker.io', to: 'mirror.example', insecure: true }],
-      certificates: { 'r.example': '/ca.pem' },
-      clientCertificates: { 'r.example': { certificate: '/c.pem', key: '/k.pem' } },
     },
   });
   const known = new Set(knownFlags.split(/\s+/));

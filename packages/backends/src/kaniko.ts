@@ -21,7 +21,7 @@ export function kanikoContainer(input: ContainerInput, config: KanikoConfig): Bu
   const { lingerSeconds } = config;
   const mounts = mountsOf(config);
   return {
-    image: config.debug ? debugImage(config.image) : config.image,
+    image: config.image,
     ...(lingerSeconds !== undefined && { command: lingering(lingerSeconds) }),
     ...(mounts.length > 0 && { mounts }),
     args: [
@@ -123,7 +123,7 @@ function cacheTemplate(
 }
 
 function registryFlags({ destination }: ContainerInput, config: KanikoConfig): string[] {
-  const { mirrors = [], plainRegistries = [], certificates = {}, clientCertificates = {} } = config;
+  const { mirrors = [], plainRegistries = [] } = config;
   const distrusted = mirrors.filter(({ insecure }) => insecure).map(({ to }) => hostOf(to));
   const target = registryOf(destination);
   const plain = [
@@ -137,13 +137,6 @@ function registryFlags({ destination }: ContainerInput, config: KanikoConfig): s
     ...(mirrors.length > 0 ? ['--skip-default-registry-fallback'] : []),
     ...once(plain).map((registry) => `--insecure-registry=${registry}`),
     ...once(distrusted).map((registry) => `--skip-tls-verify-registry=${registry}`),
-    ...Object.entries(certificates).map(
-      ([registry, file]) => `--registry-certificate=${ownName(registry)}=${file}`,
-    ),
-    ...Object.entries(clientCertificates).map(
-      ([registry, { certificate, key }]) =>
-        `--registry-client-cert=${ownName(registry)}=${certificate},${key}`,
-    ),
   ];
 }
 
@@ -194,9 +187,4 @@ function hostOf(address: string): string {
 
 function once(values: readonly string[]): string[] {
   return [...new Set(values.map(ownName))];
-}
-
-function debugImage(image: string): string {
-  const isTagged = image.lastIndexOf(':') > image.lastIndexOf('/');
-  return isTagged ? `${image}-debug` : `${image}:debug`;
 }
