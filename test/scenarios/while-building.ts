@@ -1,5 +1,6 @@
 /** A second push while a build of the app runs: it waits for its turn, or takes the build's place. */
 import { expect, test } from 'vitest';
+import { runHephy } from '../parts/run-hephy.ts';
 import {
   amd64,
   buildersGone,
@@ -29,6 +30,8 @@ export function whileBuilding(open: () => Service): void {
       `! [remote rejected] main -> main (superseded: ${reason} (build 1))\n`,
     );
     expect(superseded.exitCode).toBe(1);
+    const logs = await runHephy(['logs', '-f', '1', '-a', 'hasty'], { cwd: hephy.folder, hephy });
+    expect(logs).toMatchObject({ code: 1, stdout: expect.stringContaining(`: ${reason}\n`) });
     expect(await second.result).toMatchObject({ exitCode: 0 });
     expect(await hephy.ended('hasty', 1)).toMatchObject({ state: 'superseded' });
     expect(await hephy.readTag('hasty', `git-${older.slice(0, 8)}`)).toBeUndefined();

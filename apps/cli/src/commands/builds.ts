@@ -56,7 +56,7 @@ export async function findBuild(
   return newest;
 }
 
-/** Prints what the push printed; with `follow`, until the build has ended. Answers whether it succeeded. */
+/** Prints what the push printed; with `follow`, until the build has ended. Answers false if it ended without success. */
 export async function printLog(
   { app, number, follow }: { app: string; number: string | undefined; follow: boolean },
   { api, write }: { api: ApiClient; write: (chunk: Uint8Array) => void },
@@ -70,7 +70,7 @@ export async function printLog(
     throw new UserError('the server went away in the middle; try again once it is up', { cause });
   }
   const { state } = await api.call(BuildView, 'GET', { path: `/v1/builds/${id}` });
-  return state !== 'failed' && state !== 'canceled';
+  return state !== 'failed' && state !== 'canceled' && state !== 'superseded';
 }
 
 export async function cancelBuild(
