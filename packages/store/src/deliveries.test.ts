@@ -84,6 +84,14 @@ describe('reopenDelivery', () => {
     expect(await queries.findLiveBuild('A9')).toMatchObject({ number: 1 });
   });
 
+  it('gives who waits for the build a new moment by which it is overdue', async () => {
+    await failedForItsHook('B11', 'A11');
+    const nextDay = new Date('2026-11-23T10:00:00Z');
+    await createDeliveries(opened.db).reopenDelivery({ buildId: 'B11', by: 'ann', at: nextDay });
+    const live = await createBuildQueries(opened.db).findLiveBuild('A11');
+    expect(live).toMatchObject({ deadlineAt: nextDay });
+  });
+
   it('is due for the reconciler at once, should the queue lose the ask', async () => {
     await failedForItsHook('B2', 'A2');
     await createDeliveries(opened.db).reopenDelivery({ buildId: 'B2', by: 'ann', at: later });

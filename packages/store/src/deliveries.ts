@@ -35,7 +35,8 @@ async function reopenDelivery(
       with b as (
         update builds set
           state = 'releasing', failure = null, finished_at = null,
-          version = version + 1, last_seq = last_seq + 1, ask_again_at = ${at}::timestamptz
+          version = version + 1, last_seq = last_seq + 1, ask_again_at = ${at}::timestamptz,
+          deadline_at = greatest(deadline_at, ${at}::timestamptz)
         where id = ${buildId} and state in ('succeeded', 'failed')
           and exists (
             select from work where work.build_id = builds.id and work.kind = 'delivery'
