@@ -79,6 +79,26 @@ test.each([true, false])(
   },
 );
 
+test('a shallow clone does not cut off the history that a push whose build runs has brought', async () => {
+  await work.commit({ Dockerfile: 'FROM scratch\n' }, 'one');
+  await work.commit({ Dockerfile: 'FROM scratch\n#\n' }, 'two');
+  const shallow = join(folder, 'shallow');
+  await work.git('clone', '--quiet', '--depth=1', `file://${work.path}`, shallow);
+  const { release } = heldBuilds();
+  const first = startGitClient(push('main'), { cwd: work.path });
+  await first.seen('remote: building');
+  const second = startGitClient(push('main'), { cwd: shallow });
+  await second.seen('remote: building');
+  release(true);
+  expect((await first.result).exitCode).toBe(0);
+  expect((await second.result).exitCode).toBe(0);
+  const bare = service.repositories.pathOf('id-shop');
+  const history = await runGitClient(['--git-dir', bare, 'rev-list', '--count', 'main'], {
+    cwd: folder,
+  });
+  expect(history.stdout).toBe('2\n');
+});
+
 test('a branch that was elsewhere than the push believed is shown to have moved from there', async () => {
   const first = await work.commit({ Dockerfile: 'FROM scratch\n' });
   const second = await work.commit({ Dockerfile: 'FROM scratch\n#\n' });

@@ -17,8 +17,8 @@ export async function addShallowRoots(
   const known = await readRoots(repository);
   const added: string[] = [];
   for (const root of roots) {
-    // What a ref reaches has its history here already, and must not lose it.
-    if (!known.has(root) && !(await isReachable(repository, root))) added.push(root);
+    // What has its history here already must not lose it: a ref reaches it, or will after a build that runs.
+    if (!known.has(root) && !(await isComplete(repository, root))) added.push(root);
   }
   if (added.length > 0) await rewrite(repository, (known) => new Set([...known, ...added]));
   return added;
@@ -35,15 +35,25 @@ export async function settleShallowRoots(
     await rewrite(repository, (known) => new Set([...known].filter((root) => !unused.has(root))));
 }
 
+/** Git's own check of what a push brings: all that the commit reaches, up to what refs reach, is here. */
+async function isComplete(repository: GitRepository, sha: string): Promise<boolean> {
+  const args = ['rev-list', '--objects', '--quiet', sha, '--not', '--all'];
+  return (await git(repository, sha, args)).exitCode === 0;
+}
+
 async function isReachable(repository: GitRepository, sha: string): Promise<boolean> {
-  assertSha(sha);
   const args = ['for-each-ref', '--count=1', '--format=%(refname)', `--contains=${sha}`];
-  const { exitCode, stdout } = await runGit([`--git-dir=${repository.path}`, ...args], {
+  const { exitCode, stdout } = await git(repository, sha, args);
+  return exitCode === 0 && stdout.length > 0;
+}
+
+function git(repository: GitRepository, sha: string, args: readonly string[]) {
+  assertSha(sha);
+  return runGit([`--git-dir=${repository.path}`, ...args], {
     environment: repository.environment,
     timeoutMs: repository.timeoutMs,
     maxOutputBytes: 64 * 1024,
   });
-  return exitCode === 0 && stdout.length > 0;
 }
 
 async function readRoots({ path }: GitRepository): Promise<Set<string>> {
