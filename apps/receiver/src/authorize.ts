@@ -39,11 +39,19 @@ export async function authorize(
     return { ok: false, status: 404, message };
   }
   const needed: Right = request.operation === 'receive' ? 'deployer' : 'reader';
-  const right = pusher.operator ? undefined : await rightOf(pusher.userId, app.id);
-  if (mayUse({ operator: pusher.operator, right }, needed)) return { ok: true, app, pusher };
+  if (await holds({ pusher, app, needed }, { rightOf })) return { ok: true, app, pusher };
   const verb = request.operation === 'receive' ? 'push to' : 'read';
   const message = `${pusher.userName} may not ${verb} ${appName}; ask its owner for the ${needed} right`;
   return { ok: false, status: 403, message };
+}
+
+export async function holds(
+  { pusher, app, needed }: { pusher: Pusher; app: App; needed: Right },
+  { rightOf }: Pick<AuthorizeDeps, 'rightOf'>,
+): Promise<boolean> {
+  const { operator, userId } = pusher;
+  const right = operator ? undefined : await rightOf(userId, app.id);
+  return mayUse({ operator, right }, needed);
 }
 
 function tokenOf(credentials: GitCredentials): string {

@@ -5,7 +5,7 @@
  */
 import type { App, BuildRecords, StepQueue } from '@hephy/core';
 import type { ReceiveCommand } from '@hephy/git';
-import type { Pusher } from './authorize.ts';
+import { holds, type AuthorizeDeps, type Pusher } from './authorize.ts';
 import { patiently, type PatienceDeps } from './patient-records.ts';
 import { deployApp, deployRefs } from './refs-policy.ts';
 import { patienceMs } from './watch-over.ts';
@@ -55,7 +55,7 @@ export function createLine(): Line {
   };
 }
 
-export interface TurnDeps extends PatienceDeps {
+export interface TurnDeps extends PatienceDeps, Pick<AuthorizeDeps, 'rightOf'> {
   readonly findApp: (name: string) => Promise<App | undefined>;
   /** Moves the app's refs whose builds have succeeded, and whose pushes have not done so yet. */
   readonly catchUp: (appId: string) => Promise<void>;
@@ -71,38 +71,50 @@ export interface WaitingPush {
   readonly pusher: Pusher;
   readonly command: ReceiveCommand;
   readonly place: Place;
+  /** How the push would end without a build of its own, if it began now: it then takes no other build's place. */
+  readonly endsUnbuilt: () => Promise<Unbuilt | undefined>;
   readonly write: (line: string) => Promise<void> | void;
   /** Aborts when the client leaves. */
   readonly signal: AbortSignal;
 }
 
+export type Unbuilt =
+  /** Another push has brought the ref to this commit meanwhile. */
+  { readonly kind: 'released' } | { readonly kind: 'refused'; readonly reason: string };
+
 /** `app` is as it is when the turn has come. */
-export type Turn =
-  { readonly ok: true; readonly app: App } | { readonly ok: false; readonly reason: string };
+export type Turn = { readonly kind: 'come'; readonly app: App } | Unbuilt;
 
 const lookEveryMs = 1_000;
 
 /** Resolves when the push may begin its build, or is refused; rejects when its client leaves. */
 export async function awaitTurn(push: WaitingPush, deps: TurnDeps): Promise<Turn> {
   const { app, place, signal } = push;
-  if (app.settings.pushWhileBuilding === 'refuse') return { ok: true, app };
+  if (app.settings.pushWhileBuilding === 'refuse') return { kind: 'come', app };
   let met: string | undefined;
   for (;;) {
-    if (deps.shutdown.aborted) return { ok: false, reason: 'the service stops; push again' };
+    if (deps.shutdown.aborted) return refused('the service stops; push again');
     const live = await patiently(() => deps.findLiveBuild(app.id), { ...deps, signal });
     const ahead = place.ahead();
     if (ahead === 0 && !live) return turnNow(push, deps);
     if (live && deps.now().getTime() > live.deadlineAt.getTime() + patienceMs) {
-      return { ok: false, reason: overdueText(live, app) };
+      return refused(overdueText(live, app));
     }
     const meets = ahead > 0 ? `${ahead} pushes` : live?.id;
     if (meets !== met) {
+      const takesPlace = ahead === 0 && app.settings.pushWhileBuilding === 'supersede';
+      const unbuilt = takesPlace ? await push.endsUnbuilt() : undefined;
+      if (unbuilt) return unbuilt;
       const line = ahead === 0 && live ? await meet(live, push, deps) : behindText(ahead, app);
       await push.write(`-----> ${line}`);
       met = meets;
     }
     await deps.wait(lookEveryMs, signal);
   }
+}
+
+function refused(reason: string): Unbuilt {
+  return { kind: 'refused', reason };
 }
 
 function overdueText({ number }: LiveBuild, { name }: App): string {
@@ -133,12 +145,23 @@ async function meet(live: LiveBuild, push: WaitingPush, deps: TurnDeps): Promise
   return `Superseding ${what}`;
 }
 
-/** The app as it is now: while the push waited it may have been deleted, or another branch may have become the one it deploys. */
-async function turnNow({ app, command, signal }: WaitingPush, deps: TurnDeps): Promise<Turn> {
-  await deps.catchUp(app.id);
-  const current = await patiently(() => deps.findApp(app.name), { ...deps, signal });
-  if (current?.id !== app.id) return { ok: false, reason: `${app.name} was deleted meanwhile` };
-  if (deployRefs(deployApp(current)).includes(command.ref)) return { ok: true, app: current };
+/**
+ * The app as it is now: while the push waited it may have been deleted, another branch may have become the one it deploys,
+ * and its pusher may have lost the right to push.
+ */
+async function turnNow(
+  { app, pusher, command, signal }: WaitingPush,
+  deps: TurnDeps,
+): Promise<Turn> {
+  const patience = { ...deps, signal };
+  await patiently(() => deps.catchUp(app.id), patience);
+  const current = await patiently(() => deps.findApp(app.name), patience);
+  if (current?.id !== app.id) return refused(`${app.name} was deleted meanwhile`);
+  const asked = { pusher, app, needed: 'deployer' } as const;
+  if (!(await patiently(() => holds(asked, deps), patience))) {
+    return refused(`${pusher.userName} may not push to ${app.name} any more`);
+  }
+  if (deployRefs(deployApp(current)).includes(command.ref)) return { kind: 'come', app: current };
   const { deployBranch } = current.settings;
-  return { ok: false, reason: `${app.name} deploys ${deployBranch} by now; push to that` };
+  return refused(`${app.name} deploys ${deployBranch} by now; push to that`);
 }

@@ -11,7 +11,7 @@ import {
 import { zeroSha, type ReceiveCommand, type Repositories } from '@hephy/git';
 import type { SourceStore } from '@hephy/source';
 import type { Pusher } from './authorize.ts';
-import { awaitTurn, type Line, type TurnDeps } from './await-turn.ts';
+import { awaitTurn, type Line, type TurnDeps, type Unbuilt } from './await-turn.ts';
 import { patiently } from './patient-records.ts';
 
 export interface AcceptPush {
@@ -65,16 +65,15 @@ export type Begun =
       /** With the ref's place of now, which may be ahead of where the push believed it. */
       readonly command: ReceiveCommand;
     }
-  /** Another push has brought the ref to this commit meanwhile. */
-  | { readonly kind: 'released' }
-  | { readonly kind: 'refused'; readonly reason: string };
+  | Unbuilt;
 
 export async function beginBuild(input: BeginInput, deps: BeginDeps): Promise<Begun> {
   const place = deps.line.join(input.app.id);
   try {
     for (;;) {
-      const turn = await awaitTurn({ ...input, place }, deps);
-      if (!turn.ok) return { kind: 'refused', reason: turn.reason };
+      const endsUnbuilt = (): Promise<Unbuilt | undefined> => tryOut(input, deps);
+      const turn = await awaitTurn({ ...input, place, endsUnbuilt }, deps);
+      if (turn.kind !== 'come') return turn;
       const { app } = turn;
       const begun = await beginNow({ ...input, app }, deps);
       if (begun.kind !== 'busy') return begun;
@@ -88,13 +87,43 @@ export async function beginBuild(input: BeginInput, deps: BeginDeps): Promise<Be
   }
 }
 
+/** All that may refuse a push whose turn has come, before it ends a build for that. */
+async function tryOut(input: BeginInput, deps: BeginDeps): Promise<Unbuilt | undefined> {
+  const from = await fromNow(input, deps);
+  if (from.kind !== 'ahead') return from;
+  const stored = await storeSource(input, deps);
+  return stored.kind === 'refused' ? stored : undefined;
+}
+
 async function beginNow(
   input: BeginInput,
   deps: BeginDeps,
 ): Promise<Begun | { readonly kind: 'busy'; readonly number: number }> {
-  const { app, write, signal } = input;
+  const from = await fromNow(input, deps);
+  if (from.kind !== 'ahead') return from;
+  const { command } = from;
+  const branch = branchOf(command);
+  const { app, write } = input;
+  await write(
+    `-----> hephy-builder received ${branch} (${command.newSha.slice(0, 8)}) for ${app.name}`,
+  );
+  const stored = await storeSource(input, deps);
+  if (stored.kind === 'refused') return stored;
+  return acceptBuild({ ...input, command, source: stored.source }, deps);
+}
+
+function branchOf({ ref }: ReceiveCommand): string {
+  return ref.slice('refs/heads/'.length);
+}
+
+/** The push from where its ref is now, if it brings that further. */
+async function fromNow(
+  input: BeginInput,
+  deps: BeginDeps,
+): Promise<{ readonly kind: 'ahead'; readonly command: ReceiveCommand } | Unbuilt> {
+  const { app, write } = input;
   const { ref, newSha } = input.command;
-  const branch = ref.slice('refs/heads/'.length);
+  const branch = branchOf(input.command);
   const oldSha = (await deps.repositories.readRef(app.id, ref)) ?? zeroSha;
   if (oldSha === newSha) {
     await write(`-----> ${branch} is at ${newSha.slice(0, 8)} by now: there is nothing to build`);
@@ -106,13 +135,20 @@ async function beginNow(
     const reason = `${branch} has moved meanwhile; fetch it, and push again`;
     return { kind: 'refused', reason };
   }
-  await write(`-----> hephy-builder received ${branch} (${newSha.slice(0, 8)}) for ${app.name}`);
-  const stored = await deps.source.put(deps.repositories.archive(app.id, newSha, { signal }), {
-    maxBytes: deps.maxSourceBytes,
-    signal,
-  });
-  if (!stored.ok) return { kind: 'refused', reason: sourceRefusal(stored.failure) };
-  return acceptBuild({ ...input, command, source: stored.source }, deps);
+  return { kind: 'ahead', command };
+}
+
+async function storeSource(
+  { app, command, signal }: BeginInput,
+  deps: BeginDeps,
+): Promise<
+  | { readonly kind: 'stored'; readonly source: SourceRef }
+  | { readonly kind: 'refused'; readonly reason: string }
+> {
+  const archive = deps.repositories.archive(app.id, command.newSha, { signal });
+  const stored = await deps.source.put(archive, { maxBytes: deps.maxSourceBytes, signal });
+  if (stored.ok) return { kind: 'stored', source: stored.source };
+  return { kind: 'refused', reason: sourceRefusal(stored.failure) };
 }
 
 async function isForward(

@@ -97,6 +97,7 @@ function makeDeps(
     records: createBuildRecords(db),
     line: createLine(),
     findApp: (name) => createApps(db).findApp(name),
+    rightOf: () => Promise.resolve('deployer'),
     findLiveBuild: (appId) => createBuildQueries(db).findLiveBuild(appId),
     queue: { askAdvance: () => Promise.resolve() },
     subscribe: (_buildId, callback) => {

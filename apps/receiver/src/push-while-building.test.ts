@@ -149,6 +149,17 @@ test('a push takes the place of the build, whose pusher learns of it', async () 
   expect(await second.answer).toEqual({ ref, ok: true });
 });
 
+test('a push that could not be built anyway ends no build', async () => {
+  await open('supersede');
+  const first = await push('ada');
+  await building(1);
+  const tooLarge = await push('bob', { deps: { ...ground.deps, maxSourceBytes: 100 } });
+  expect(await tooLarge.answer).toMatchObject({ ok: false });
+  expect(await cancelRequestOf('B1')).toBeNull();
+  await stop('B1', 'succeeded');
+  expect(await first.answer).toMatchObject({ ok: true });
+});
+
 test('what is being published already is waited for', async () => {
   await open('supersede');
   const first = await push('ada');
@@ -192,6 +203,34 @@ test('a push that waits as the service stops is told to come again, and leaves n
   stopping.abort('shutdown');
   expect(await second.answer).toEqual({ ref, ok: false, reason: 'the service stops; push again' });
   await stop('B1', 'failed');
+  expect(await ground.liveNumber()).toBeUndefined();
+});
+
+test('a record that is away as the turn comes costs a pause', async () => {
+  await open('queue');
+  const { deps } = ground;
+  let asked = 0;
+  const catchUp: DeployDeps['catchUp'] = async (appId) => {
+    asked += 1;
+    if (asked === 1) throw new Error('the database is away');
+    await deps.catchUp(appId);
+  };
+  const only = await push('ada', { deps: { ...deps, catchUp } });
+  await building(1);
+  await stop('B1', 'succeeded');
+  expect(await only.answer).toEqual({ ref, ok: true });
+});
+
+test('a push whose pusher may not deploy any more when its turn has come is refused', async () => {
+  await open('queue');
+  await push('ada');
+  await building(1);
+  const second = await push('bob', {
+    deps: { ...ground.deps, rightOf: () => Promise.resolve('reader') },
+  });
+  await stop('B1', 'failed');
+  const reason = 'bob may not push to shop any more';
+  expect(await second.answer).toEqual({ ref, ok: false, reason });
   expect(await ground.liveNumber()).toBeUndefined();
 });
 
