@@ -102,10 +102,8 @@ export async function awaitTurn(push: WaitingPush, deps: TurnDeps): Promise<Turn
     }
     const meets = ahead > 0 ? `${ahead} pushes` : live?.id;
     if (meets !== met) {
-      const takesPlace = ahead === 0 && app.settings.pushWhileBuilding === 'supersede';
-      const unbuilt = takesPlace ? await push.endsUnbuilt() : undefined;
-      if (unbuilt) return unbuilt;
       const line = ahead === 0 && live ? await meet(live, push, deps) : behindText(ahead, app);
+      if (typeof line !== 'string') return line;
       await push.write(`-----> ${line}`);
       met = meets;
     }
@@ -125,12 +123,17 @@ function behindText(ahead: number, app: App): string {
   return `Waiting behind ${ahead} ${ahead === 1 ? 'push' : 'pushes'} of ${app.name}`;
 }
 
-/** Has the build ahead make room, if this push is to take its place. Answers what its pusher is told. */
-async function meet(live: LiveBuild, push: WaitingPush, deps: TurnDeps): Promise<string> {
+/** Has the build ahead make room, if this push is to take its place and could. Answers what its pusher is told, or its end. */
+async function meet(live: LiveBuild, push: WaitingPush, deps: TurnDeps): Promise<string | Unbuilt> {
   const { app, pusher, command, signal } = push;
   const what = `build ${live.number} of ${app.name}, which ${live.pushedBy} pushed`;
   const waiting = `Waiting for ${what} (watch it: hephy logs -f ${live.number} -a ${app.name})`;
   if (app.settings.pushWhileBuilding !== 'supersede') return waiting;
+  const turn = await turnNow(push, deps);
+  if (turn.kind !== 'come') return turn;
+  if (turn.app.settings.pushWhileBuilding !== 'supersede') return waiting;
+  const unbuilt = await push.endsUnbuilt();
+  if (unbuilt) return unbuilt;
   const wish = {
     buildId: live.id,
     by: pusher.userName,

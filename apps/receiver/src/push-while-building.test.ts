@@ -160,6 +160,24 @@ test('a push that could not be built anyway ends no build', async () => {
   expect(await first.answer).toMatchObject({ ok: true });
 });
 
+test('a push that waits ends no build once its pusher may not deploy, or the app lets pushes wait', async () => {
+  await open('supersede');
+  await push('ada');
+  await building(1);
+  const removed = await push('bob', {
+    deps: { ...ground.deps, rightOf: () => Promise.resolve(undefined) },
+  });
+  expect(await removed.answer).toMatchObject({ reason: 'bob may not push to shop any more' });
+  const settings = AppSettings.parse({ pushWhileBuilding: 'queue' });
+  await createApps(ground.database.db).updateSettings('A1', settings);
+  const second = await push('cleo');
+  await told(
+    second,
+    '-----> Waiting for build 1 of shop, which ada pushed (watch it: hephy logs -f 1 -a shop)',
+  );
+  expect(await cancelRequestOf('B1')).toBeNull();
+});
+
 test('what is being published already is waited for', async () => {
   await open('supersede');
   const first = await push('ada');
