@@ -13,6 +13,9 @@ import { patienceMs } from './watch-over.ts';
 /** The most pushes of one app at once: the one whose build runs, and those that wait. */
 const maxPushesAtOnce = 10;
 
+/** The most pushes of all apps that wait: each holds a connection, and those of other apps need some too. */
+const maxWaiting = 100;
+
 /** How many pushes the app's repository takes at once. */
 export function pushesAtOnce({ settings }: App): number {
   return settings.pushWhileBuilding === 'refuse' ? 1 : maxPushesAtOnce;
@@ -29,6 +32,8 @@ export interface LiveBuild {
 export interface Place {
   /** How many pushes of the app came before, and have not begun their builds. */
   ahead(): number;
+  /** How many pushes of all apps have a place. */
+  taken(): number;
   leave(): void;
 }
 
@@ -38,15 +43,19 @@ export interface Line {
 
 export function createLine(): Line {
   const lines = new Map<string, object[]>();
+  let taken = 0;
   return {
     join(appId) {
+      taken += 1;
       const token = {};
       const line = lines.get(appId) ?? [];
       lines.set(appId, line);
       line.push(token);
       return {
         ahead: () => line.indexOf(token),
+        taken: () => taken,
         leave() {
+          taken -= 1;
           line.splice(line.indexOf(token), 1);
           if (line.length === 0) lines.delete(appId);
         },
@@ -100,6 +109,9 @@ export async function awaitTurn(push: WaitingPush, deps: TurnDeps): Promise<Turn
     if (live && deps.now().getTime() > live.deadlineAt.getTime() + patienceMs) {
       return refused(overdueText(live, app));
     }
+    if (met === undefined && place.taken() > maxWaiting) {
+      return refused('too many pushes wait for their builds; push again later');
+    }
     const meets = ahead > 0 ? `${ahead} pushes` : live?.id;
     if (meets !== met) {
       const line = ahead === 0 && live ? await meet(live, push, deps) : behindText(ahead, app);
@@ -116,7 +128,7 @@ function refused(reason: string): Unbuilt {
 }
 
 function overdueText({ number }: LiveBuild, { name }: App): string {
-  return `build ${number} of ${name} is overdue; stop it: hephy cancel ${number} -a ${name}`;
+  return `build ${number} of ${name} is overdue, see: hephy logs ${number} -a ${name}`;
 }
 
 function behindText(ahead: number, app: App): string {

@@ -252,13 +252,28 @@ test('a push whose pusher may not deploy any more when its turn has come is refu
   expect(await ground.liveNumber()).toBeUndefined();
 });
 
+test('a push does not wait where a hundred of all apps do', async () => {
+  await open('queue');
+  await push('ada');
+  await building(1);
+  const others = Array.from({ length: 100 }, () => ground.deps.line.join('A2'));
+  const reason = 'too many pushes wait for their builds; push again later';
+  expect(await (await push('bob')).answer).toEqual({ ref, ok: false, reason });
+  for (const place of others) place.leave();
+  const third = await push('cleo');
+  await stop('B1', 'failed');
+  await building(2);
+  await stop('B2', 'succeeded');
+  expect(await third.answer).toMatchObject({ ok: true });
+});
+
 test('a push does not wait for ever for a build that nobody ends', async () => {
   await open('queue');
   await push('ada');
   await building(1);
   const later = new Date(Date.now() + 24 * 3600_000);
   const second = await push('bob', { deps: { ...ground.deps, now: () => later } });
-  const reason = 'build 1 of shop is overdue; stop it: hephy cancel 1 -a shop';
+  const reason = 'build 1 of shop is overdue, see: hephy logs 1 -a shop';
   expect(await second.answer).toEqual({ ref, ok: false, reason });
 });
 

@@ -9,7 +9,11 @@ import { readReceiveRequest } from './read-receive-request.ts';
 import type { ReceiveRequest } from './receive-commands.ts';
 import { refusalReport } from './report-status.ts';
 
-const busy = 'Another git push is ongoing';
+function busyText({ atOnce }: Admitted<unknown>): string {
+  return atOnce === 1
+    ? 'Another git push is ongoing'
+    : `${atOnce} pushes of this app are under way; push again later`;
+}
 
 /** Why a push is refused before git sees it. */
 interface Refusal {
@@ -66,6 +70,7 @@ async function receive<Context>(
     admitted,
   );
   if (active === undefined) {
+    const busy = busyText(admitted);
     return answer(exchange, refusal(asked, { reasonOf: () => busy, lines: [busy] }));
   }
   try {

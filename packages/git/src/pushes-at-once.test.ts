@@ -50,7 +50,7 @@ test('a push finds room beside one whose build runs, and a third one does not', 
   const second = startGitClient(push('main'), { cwd: work.path });
   await second.seen('remote: building');
   const third = await runGitClient(push('main:more'), { cwd: work.path });
-  expect(third.stderr).toContain('(Another git push is ongoing)');
+  expect(third.stderr).toContain('(2 pushes of this app are under way; push again later)');
   release(true);
   expect((await first.result).exitCode).toBe(0);
   expect((await second.result).exitCode).toBe(0);
