@@ -49,7 +49,6 @@ test('an API server that fails at every kind of call costs a build nothing but t
   const steps = ['RUN echo one', gate.step('first'), 'RUN echo two', gate.step('second')];
   const app = await makeApp(place(), 'patient', [...steps, 'RUN echo three']);
   proxy.script(
-    { ...failing, path: /\/nodes\?/ },
     { do: 'loseAnswer', method: 'POST', path: /\/jobs$/ },
     { ...limited, method: 'POST', path: /\/jobs$/ },
     { ...failing, method: 'GET', path: /\/jobs\/b-/ },
@@ -80,6 +79,17 @@ test('an API server that fails at every kind of call costs a build nothing but t
   expect(gate.arrivals('first')).toBe(1);
   const lines = ['one', 'at first', 'two', 'at second', 'three'];
   await expectLinesOnce(place(), { app: 'patient', lines });
+});
+
+test('a list of nodes that fails is asked for again', async () => {
+  const app = await hephy.createApp('foreign', { platforms: ['linux/s390x'] });
+  await app.commit({ Dockerfile: 'FROM scratch\nCOPY . /\n' });
+  proxy.script({ ...failing, path: /\/nodes\?/ });
+  // A look of the service's own, of a moment ago, serves a push too: then it is the next one that asks.
+  await until('a list that fails', async () => {
+    expect((await push(app)).stderr).toContain('linux/s390x is not native here');
+    return proxy.unmet().length === 0;
+  });
 });
 
 test('while the API server hangs, a new push is refused, and a build that runs ends as if it had not', async () => {

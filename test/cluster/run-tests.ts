@@ -10,7 +10,7 @@ if (missing.length > 0) {
 } else {
   const asked = process.argv.slice(2);
   if (asked.length === 0) await buildTools((sentence) => process.stderr.write(`${sentence}\n`));
-  const words = ['run', '--project', 'cluster', '--maxWorkers=3', ...asked];
+  const words = ['run', '--project', 'cluster', '--maxWorkers=4', ...asked];
   const { status } = spawnSync('vitest', words, { stdio: 'inherit' });
   process.exitCode = status ?? 1;
 }
