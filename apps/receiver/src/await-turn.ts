@@ -72,6 +72,7 @@ export interface TurnDeps extends PatienceDeps, Pick<AuthorizeDeps, 'rightOf'> {
   readonly records: Pick<BuildRecords, 'requestCancel'>;
   readonly queue: Pick<StepQueue, 'askAdvance'>;
   readonly now: () => Date;
+  /** Aborts when this process leaves: its clients are cut off then, and their builds go on. */
   readonly shutdown: AbortSignal;
 }
 

@@ -3,15 +3,19 @@ import {
   deadlineOf,
   describeFailure,
   planBuild,
-  type App,
   type BuildPlan,
   type Failure,
   type SourceRef,
 } from '@hephy/core';
 import { zeroSha, type ReceiveCommand, type Repositories } from '@hephy/git';
 import type { SourceStore } from '@hephy/source';
-import type { Pusher } from './authorize.ts';
-import { awaitTurn, type Line, type TurnDeps, type Unbuilt } from './await-turn.ts';
+import {
+  awaitTurn,
+  type Line,
+  type TurnDeps,
+  type Unbuilt,
+  type WaitingPush,
+} from './await-turn.ts';
 import { patiently } from './patient-records.ts';
 
 export interface AcceptPush {
@@ -42,18 +46,10 @@ export interface BeginDeps extends TurnDeps {
   readonly registry: string;
   readonly maxSourceBytes: number;
   readonly newId: () => string;
-  /** Aborts when this process leaves: its clients are cut off then, and their builds go on. */
-  readonly shutdown: AbortSignal;
 }
 
-export interface BeginInput {
-  readonly app: App;
-  readonly pusher: Pusher;
-  readonly command: ReceiveCommand;
+export interface BeginInput extends Omit<WaitingPush, 'place' | 'endsUnbuilt'> {
   readonly pushOptions: readonly string[];
-  readonly write: (line: string) => Promise<void> | void;
-  /** Aborts when the client leaves. */
-  readonly signal: AbortSignal;
 }
 
 export type Begun =

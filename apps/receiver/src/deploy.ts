@@ -23,7 +23,7 @@ import { platformLabels } from './platform-labels.ts';
 import { watchOver, type WatchDeps } from './watch-over.ts';
 
 export interface DeployDeps extends BeginDeps {
-  readonly repositories: BeginDeps['repositories'] & Pick<Repositories, 'updateRef' | 'contains'>;
+  readonly repositories: BeginDeps['repositories'] & Pick<Repositories, 'updateRef'>;
   readonly markRefMoved: (buildId: string, at: Date) => Promise<void>;
   readonly records: Pick<BuildRecords, 'readBuild' | 'readOutput' | 'requestCancel'>;
   readonly subscribe: FollowOutputDeps['subscribe'];
