@@ -1,4 +1,4 @@
-/** Many builds at once: they are written into the record, as pushes of as many apps would have left it. */
+/** Many builds at once: they are written into the record, as pushes of as many apps would have left it that have built before. */
 import { createIds } from '@hephy/runtime';
 import type { OpenDatabase } from '@hephy/store';
 import { sql } from 'kysely';
@@ -40,6 +40,9 @@ export async function putBuilds(
         'ask_again_at', now() + made.place * interval '1 microsecond',
         'deadline_at', now() + interval '6 hours')) as filled
       where template.id = ${like}
+    ), proven as (
+      insert into tags (repository, tag, build_number, proven)
+      select distinct repository, 'latest', 0, true from made on conflict do nothing
     )
     insert into work (build_id, app_id, kind, name, image, platform, state, attempt, started_at, finished_at, result)
     select made.id, made.id, work.kind, work.name, work.image, work.platform,

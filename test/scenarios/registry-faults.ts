@@ -2,7 +2,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Fault } from '../parts/fault-proxy.ts';
 import type { WorkTree } from '../parts/git-client.ts';
-import { amd64, push, tiny, type Service } from './ground.ts';
+import { amd64, buildersGone, push, tiny, type Service } from './ground.ts';
 
 /** The publisher's part alone: a builder speaks to the registry too, and may have its own troubles. */
 const index = { method: 'PUT', path: /\/faulty\/manifests\/sha256:/ } as const;
@@ -35,6 +35,23 @@ const refusals: readonly { answer: string; fault: Fault; sentence: RegExp; reaso
     reason: 'DigestMismatch',
   },
 ];
+
+/** As ECR says it, also of the content that the tag has. */
+const fixed = {
+  method: 'PUT',
+  path: /\/fixed\/manifests\/latest$/,
+  do: 'answer',
+  status: 400,
+  body: JSON.stringify({
+    errors: [
+      {
+        code: 'TAG_INVALID',
+        message: `The image tag 'latest' already exists in the 'fixed' repository and cannot be overwritten because the tag is immutable.`,
+      },
+    ],
+  }),
+  times: Infinity,
+} as const;
 
 export function registryFaults(open: () => Service): void {
   describe('with an index to publish', () => {
@@ -97,5 +114,59 @@ export function registryFaults(open: () => Service): void {
       expect(released).toBeDefined();
       expect(await hephy.readTag('faulty', 'latest')).toBe(released);
     }, 180_000);
+  });
+
+  describe('with a tag that the registry lets nobody move', () => {
+    let app: WorkTree;
+    let commits = 0;
+    const pushNext = async () => {
+      await app.commit({ ...tiny, a: String((commits += 1)) });
+      return push(app);
+    };
+    const refusal =
+      /! \[remote rejected\] main -> main \(the registry forbids moving the tag: .* the tag is immutable.* \(build \d+\)\)/;
+    beforeAll(async () => {
+      app = await open().hephy.createApp('fixed', amd64);
+      const { exitCode } = await pushNext();
+      expect(exitCode).toBe(0);
+    });
+
+    test('nothing is built, and nothing is tagged', async () => {
+      const { hephy, proxy, builders } = open();
+      await buildersGone({ builders });
+      const released = await hephy.readTag('fixed', 'latest');
+      proxy.script(fixed);
+      const begunMs = performance.now();
+      const { stderr, exitCode } = await pushNext();
+      process.stderr.write(`refused after ${Math.round(performance.now() - begunMs)} ms\n`);
+      expect(stderr).toMatch(refusal);
+      expect(stderr).not.toContain('-----> Building');
+      expect(exitCode).toBe(1);
+      expect(await builders()).toEqual([]);
+      const writes = proxy.requests.filter(({ method }) => method === 'PUT');
+      expect(writes.map(({ path }) => path)).toEqual(['/v2/fixed/manifests/latest']);
+      const [build] = await hephy.builds('fixed');
+      expect(build).toMatchObject({ state: 'failed', failure: { reason: 'TagImmutable' } });
+      expect(released).toBeDefined();
+      expect(await hephy.readTag('fixed', 'latest')).toBe(released);
+    });
+
+    test('once it may move it is asked about no more, until it may not again', async () => {
+      const { hephy, proxy } = open();
+      proxy.script();
+      const released = await hephy.readTag('fixed', 'latest');
+      expect((await push(app)).exitCode).toBe(0);
+      const moved = await hephy.readTag('fixed', 'latest');
+      expect(moved).not.toBe(released);
+      proxy.script(fixed);
+      const late = await pushNext();
+      expect(late.stderr).toContain('-----> Building');
+      expect(late.stderr).toMatch(refusal);
+      const early = await pushNext();
+      expect(early.stderr).not.toContain('-----> Building');
+      expect(early.stderr).toMatch(refusal);
+      expect(await hephy.readTag('fixed', 'latest')).toBe(moved);
+      proxy.script();
+    });
   });
 }

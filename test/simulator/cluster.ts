@@ -2,6 +2,7 @@
 import { HandOver, advance, type HoldDeps, type Step } from '@hephy/core';
 import { deliverRelease } from '../../apps/publisher/src/deliver-release.ts';
 import { publishImage } from '../../apps/publisher/src/publish-image.ts';
+import { tryPublication } from '../../apps/publisher/src/try-publication.ts';
 import type { ReleaseRegistry } from '../../apps/publisher/src/release-registry.ts';
 import { reconcile } from '../../apps/worker/src/reconcile.ts';
 import { runPlatformBuild } from '../../apps/worker/src/run-platform-build.ts';
@@ -180,6 +181,8 @@ function handlerOf(
         return runPreflight(message.step, { ...deps, driver, checks: [] });
       case 'platform':
         return runPlatformBuild(message.step, { ...deps, driver, wait });
+      case 'publication-preflight':
+        return tryPublication(message.step, { ...deps, trial: registry });
       case 'publication':
         return publishImage(message.step, publishing);
       case 'delivery':

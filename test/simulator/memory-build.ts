@@ -140,6 +140,7 @@ function newWork(buildId: string, added: NewWork, newId: () => string): Work {
   };
   switch (added.kind) {
     case 'preflight':
+    case 'publication-preflight':
       return { ...life, kind: added.kind };
     case 'platform':
       return { ...life, kind: added.kind, image: added.image, platform: added.platform };

@@ -182,16 +182,32 @@ function outputVerbs(builds: Builds): Pick<DirectRecords, 'appendEvent' | 'readO
   };
 }
 
-function tagVerbs(): Pick<DirectRecords, 'claimTag' | 'lockRepository' | 'unlockRepository'> {
+function tagVerbs(): Pick<
+  DirectRecords,
+  'claimTag' | 'noteTagMove' | 'listUnprovenTags' | 'lockRepository' | 'unlockRepository'
+> {
   const claims = new Map<string, number>();
+  const known = new Set<string>();
+  const proven = new Set<string>();
   const locks = new Map<string, { owner: string; until: Date }>();
   return {
     claimTag({ repository, tag, buildNumber }) {
       const name = `${repository}:${tag}`;
       if ((claims.get(name) ?? 0) > buildNumber) return false;
       claims.set(name, buildNumber);
+      known.add(repository);
       return true;
     },
+    noteTagMove({ repository, tag, proven: is }) {
+      const name = `${repository}:${tag}`;
+      if (is && claims.has(name)) proven.add(name);
+      if (!is) proven.delete(name);
+    },
+    listUnprovenTags: (tags) =>
+      tags.filter(({ repository, tag }) => {
+        const name = `${repository}:${tag}`;
+        return claims.has(name) ? !proven.has(name) : !known.has(repository);
+      }),
     lockRepository({ repository, lease, at }) {
       const lock = locks.get(repository);
       if (lock && lock.owner !== lease.owner && lock.until > at) return false;

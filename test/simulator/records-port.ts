@@ -20,6 +20,8 @@ export function recordsPort(process: Pick<Process, 'call'>, records: DirectRecor
     readOutput: (input) => ask('readOutput', input, () => records.readOutput(input)),
     requestCancel: (input) => ask('requestCancel', input, () => records.requestCancel(input)),
     claimTag: (input) => ask('claimTag', input, () => records.claimTag(input)),
+    noteTagMove: (input) => ask('noteTagMove', input, () => records.noteTagMove(input)),
+    listUnprovenTags: (tags) => ask('listUnprovenTags', tags, () => records.listUnprovenTags(tags)),
     lockRepository: (input) => ask('lockRepository', input, () => records.lockRepository(input)),
     unlockRepository: (input) =>
       ask('unlockRepository', input, () => records.unlockRepository(input)),

@@ -1,4 +1,4 @@
-import { failureOf, type Failure } from '@hephy/core';
+import { failureOf, type Failure, type ImageTag } from '@hephy/core';
 import type {
   Answer,
   ReleaseRegistry,
@@ -14,9 +14,7 @@ export interface Image {
 }
 
 /** A tag that was set, in the order of setting. */
-export interface TagMove {
-  readonly repository: string;
-  readonly tag: string;
+export interface TagMove extends ImageTag {
   readonly digest: string;
 }
 
@@ -27,6 +25,8 @@ export interface SimulatedRegistry {
   readonly moves: readonly TagMove[];
   pushImage(digest: string, image: Image): void;
   putIndex(digest: string, children: readonly string[]): void;
+  /** The digest that it names. */
+  readTag(tag: ImageTag): string | undefined;
   setTag(move: TagMove): void;
 }
 
@@ -40,6 +40,8 @@ export function makeRegistry(onMove: (move: TagMove) => void): SimulatedRegistry
     moves,
     pushImage: (digest, image) => void images.set(digest, image),
     putIndex: (digest, children) => void indexes.set(digest, children),
+    readTag: ({ repository, tag }) =>
+      moves.findLast((move) => move.repository === repository && move.tag === tag)?.digest,
     setTag(move) {
       moves.push(move);
       onMove(move);
@@ -94,15 +96,37 @@ export function registryPort(
         },
       });
     },
+    // Read and written in two requests: what was read may be old when it is written.
+    async tryTag({ repository, tag, before }) {
+      const input = `${repository}:${tag}`;
+      const read = await ask<string | undefined>({
+        verb: 'readTag',
+        input,
+        before,
+        land: () => ({ ok: true, value: registry.readTag({ repository, tag }) }),
+      });
+      if (!read.ok) return read;
+      const digest = read.value;
+      return ask<void>({
+        verb: 'tryTag',
+        input,
+        before,
+        land() {
+          if (digest !== undefined) registry.setTag({ repository, tag, digest });
+          return { ok: true, value: undefined };
+        },
+      });
+    },
     moveTag: ({ repository, tag, image: { digest }, before, signal }) =>
-      ask<void>({
+      ask<{ proven: boolean }>({
         verb: 'moveTag',
         input: `${repository}:${tag}`,
         before,
         signal,
         land() {
+          const from = registry.readTag({ repository, tag });
           registry.setTag({ repository, tag, digest });
-          return { ok: true, value: undefined };
+          return { ok: true, value: { proven: from !== undefined && from !== digest } };
         },
       }),
   };
@@ -112,7 +136,7 @@ interface Ask<T> {
   readonly verb: string;
   readonly input: unknown;
   readonly before?: Date;
-  readonly signal: AbortSignal;
+  readonly signal?: AbortSignal;
   readonly land: () => Answer<T>;
 }
 
@@ -145,7 +169,7 @@ function askRegistry<T>(
       return fate === 'unheard' ? refused('RegistryUnavailable') : answer;
     },
   });
-  return unlessAborted(answer, signal);
+  return signal ? unlessAborted(answer, signal) : answer;
 }
 
 function refused(reason: Failure['reason']): { ok: false; failure: Failure } {

@@ -59,6 +59,12 @@ export const sabotages: Record<string, Sabotage & { readonly noticedAs: RegExp }
       moveTag: (input) => sound.moveTag({ ...input, before: endOfTime }),
     }),
   },
+  'a registry client that tries a tag when it has become too late': {
+    noticedAs: /moved backwards/,
+    registry: (sound) => ({
+      tryTag: (input) => sound.tryTag({ ...input, before: endOfTime }),
+    }),
+  },
   'a registry client that believes what builders report': {
     noticedAs: /is partial/,
     registry: (sound) => ({

@@ -27,9 +27,10 @@ function agreeing(moved: string[]): ReleaseRegistry {
       return { ok: true, value: { platform, configPlatform, descriptor, bytes } };
     },
     putImage: async () => ({ ok: true, value: { digest: 'sha256:index', mediaType, bytes } }),
+    tryTag: async () => ({ ok: true, value: undefined }),
     async moveTag({ tag }) {
       moved.push(tag);
-      return { ok: true, value: undefined };
+      return { ok: true, value: { proven: true } };
     },
   };
 }
@@ -130,6 +131,27 @@ describe('publishing an image', () => {
     expect(isFree(store, image.repository)).toBe(true);
   });
 
+  it('notes of each tag what the registry made of its move', async () => {
+    const { deps, step, image, store } = setUp({
+      moveTag: async ({ tag }) =>
+        tag === 'latest'
+          ? { ok: false, failure: failureOf('TagImmutable') }
+          : { ok: true, value: { proven: tag !== 'new' } },
+    });
+    const tags = ['moved', 'new', 'latest'].map((tag) => ({ repository: image.repository, tag }));
+    const [stored] = store.builds.values();
+    if (!stored) throw new Error('no build');
+    const { build } = stored.record;
+    const images = [{ ...image, tags: tags.map(({ tag }) => tag) }];
+    stored.record = { ...stored.record, build: { ...build, plan: { ...build.plan, images } } };
+    store.records.claimTag({ repository: image.repository, tag: 'latest', buildNumber: 1 });
+    store.records.noteTagMove({ repository: image.repository, tag: 'latest', proven: true });
+    await publishImage(step, deps);
+    expect(outcome(store, build.id)).toMatchObject({ failure: { reason: 'TagImmutable' } });
+    expect(isFree(store, image.repository)).toBe(true);
+    expect(store.records.listUnprovenTags(tags).map(({ tag }) => tag)).toEqual(['new', 'latest']);
+  });
+
   it('leaves tags alone that a newer build has claimed, and says so', async () => {
     const { deps, step, image, build, moved, store } = setUp();
     const { repository, tags } = image;
@@ -143,7 +165,10 @@ describe('publishing an image', () => {
   it('keeps the repository locked after a move that failed, for that may still land over a newer one', async () => {
     const failure = failureOf('RegistryUnavailable');
     const { deps, step, image, build, store } = setUp({
-      moveTag: async () => ({ ok: false, failure }),
+      moveTag: async ({ tag }) => ({
+        ok: false,
+        failure: tag === 'latest' ? failureOf('TagImmutable') : failure,
+      }),
     });
     await publishImage(step, deps);
     expect(outcome(store, build.id)).toMatchObject({ state: 'failed', failure });

@@ -28,7 +28,10 @@ import type { ReleaseRegistry, StoredImage, VerifiedChild } from './release-regi
 
 export interface PublishDeps extends HoldDeps {
   readonly records: HoldDeps['records'] &
-    Pick<BuildRecords, 'readBuild' | 'claimTag' | 'lockRepository' | 'unlockRepository'>;
+    Pick<
+      BuildRecords,
+      'readBuild' | 'claimTag' | 'noteTagMove' | 'lockRepository' | 'unlockRepository'
+    >;
   readonly registry: ReleaseRegistry;
   readonly wait: (milliseconds: number, signal: AbortSignal) => Promise<void>;
 }
@@ -72,9 +75,12 @@ async function publishUnderLock(
       await unlock();
       throw error;
     });
+    const moves = await moveTags(publishing, { ...verified, held }, deps);
+    const failed = moves.filter((move) => move.status === 'rejected');
     // A move that fails may still land, up to the end of the lock: then only time unlocks.
-    const tags = await moveTags(publishing, { ...verified, held }, deps);
-    await unlock();
+    if (failed.every(({ reason }) => isFinal(reason))) await unlock();
+    if (failed[0]) throw failed[0].reason;
+    const tags = moves.flatMap((move) => (move.status === 'fulfilled' ? [move.value] : []));
     return { state: 'succeeded', result: resultOf({ ...verified, tags }) };
   } catch (error) {
     if (error instanceof PublishFailure) return { state: 'failed', failure: error.failure };
@@ -176,8 +182,8 @@ async function moveTags(
   publishing: Publishing,
   what: { stored: StoredImage; held: HeldWork },
   deps: PublishDeps,
-): Promise<PublishedTag[]> {
-  return Promise.all(
+): Promise<PromiseSettledResult<PublishedTag>[]> {
+  return Promise.allSettled(
     publishing.image.tags.map((tag) => moveTag(tag, { ...publishing, ...what }, deps)),
   );
 }
@@ -196,7 +202,12 @@ async function moveTag(
   const moved = await deps.records.claimTag({ repository, tag, buildNumber: build.number });
   if (moved) {
     const move = { repository, tag, image: stored, before, signal: held.signal };
-    valueOf(await deps.registry.moveTag(move));
+    const answer = await deps.registry.moveTag(move);
+    // What named nothing before, or the same, is neither proven by it nor refuted.
+    if (!answer.ok || answer.value.proven) {
+      await deps.records.noteTagMove({ repository, tag, proven: answer.ok });
+    }
+    valueOf(answer);
   }
   return { tag, moved };
 }
@@ -204,6 +215,11 @@ async function moveTag(
 function valueOf<T>(answer: { ok: true; value: T } | { ok: false; failure: Failure }): T {
   if (!answer.ok) throw refused(answer.failure);
   return answer.value;
+}
+
+/** A tag that may not move is not moved by a try before, either. */
+function isFinal(error: unknown): boolean {
+  return error instanceof PublishFailure && error.failure.reason === 'TagImmutable';
 }
 
 function refused(failure: Failure): PublishFailure {

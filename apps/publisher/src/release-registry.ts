@@ -1,9 +1,10 @@
-/** What publishing needs from a registry: three verbs, each safe to do twice. */
-import { failureOf, type Failure } from '@hephy/core';
+/** What publishing needs from a registry: verbs that are each safe to do twice. */
+import { failureOf, type Failure, type ImageTag } from '@hephy/core';
 import {
   assembleIndex,
   moveTag,
   putIndex,
+  tryTag,
   verifyChild,
   type PublishFailure,
   type RegistryClient,
@@ -26,6 +27,9 @@ export type Answer<T> =
   { readonly ok: true; readonly value: T } | { readonly ok: false; readonly failure: Failure };
 
 export interface ReleaseRegistry {
+  /** Whether we may move the tag, as far as that can be told without moving it: writes once more what it names. */
+  tryTag(input: ImageTag & Pick<Bounds, 'before'>): Promise<Answer<void>>;
+
   /** HEAD by digest, manifest by digest (size and type from its bytes), platform from its config, HEAD by the tag. */
   verifyChild(input: {
     /** `registry/repository` */
@@ -47,15 +51,14 @@ export interface ReleaseRegistry {
     signal: AbortSignal;
   }): Promise<Answer<StoredImage>>;
 
-  /** Points the tag at a manifest that the repository holds, and reads it back. */
-  moveTag(input: {
-    repository: string;
-    tag: string;
-    image: StoredImage;
-    /** Not a request leaves, and none is waited for, after this. */
-    before: Date;
-    signal: AbortSignal;
-  }): Promise<Answer<void>>;
+  /** Points the tag at a manifest that the repository holds, and reads it back. `proven`: it named another before. */
+  moveTag(input: ImageTag & { image: StoredImage } & Bounds): Promise<Answer<{ proven: boolean }>>;
+}
+
+interface Bounds {
+  /** Not a request leaves, and none is waited for, after this. */
+  readonly before: Date;
+  readonly signal: AbortSignal;
 }
 
 /** The verbs on a real registry: the one that all repositories of the plan are in. */
@@ -76,24 +79,42 @@ export function createReleaseRegistry(client: RegistryClient, now: () => Date): 
       const stored = await putIndex({ repository: path(repository), ...image }, { client, signal });
       return stored.ok ? { ok: true, value: image } : refused(stored);
     },
-    async moveTag({ repository, tag, image, before, signal }) {
-      const leftMs = before.getTime() - now().getTime();
-      if (leftMs <= 0) return tooLate(tag);
-      const inTime = AbortSignal.timeout(leftMs);
-      try {
+    tryTag({ repository, tag, before }) {
+      return within(tag, { before }, async (signal) => {
+        const tried = await tryTag({ repository: path(repository), tag }, { client, signal });
+        return tried.ok ? { ok: true, value: undefined } : refused(tried);
+      });
+    },
+    moveTag({ repository, tag, image, ...bounds }) {
+      return within(tag, bounds, async (signal) => {
         const input = { repository: path(repository), tag, ...image };
-        const moved = await moveTag(input, { client, signal: AbortSignal.any([signal, inTime]) });
-        return moved.ok ? { ok: true, value: undefined } : refused(moved);
-      } catch (error) {
-        if (inTime.aborted && !signal.aborted) return tooLate(tag);
-        throw error;
-      }
+        const moved = await moveTag(input, { client, signal });
+        if (!moved.ok) return refused(moved);
+        const { from } = moved;
+        return { ok: true, value: { proven: from !== undefined && from !== image.digest } };
+      });
     },
   };
+
+  async function within<T>(
+    tag: string,
+    { before, signal }: Pick<Bounds, 'before'> & Partial<Bounds>,
+    ask: (signal: AbortSignal) => Promise<Answer<T>>,
+  ): Promise<Answer<T>> {
+    const leftMs = before.getTime() - now().getTime();
+    if (leftMs <= 0) return tooLate(tag);
+    const inTime = AbortSignal.timeout(leftMs);
+    try {
+      return await ask(AbortSignal.any([inTime, ...(signal ? [signal] : [])]));
+    } catch (error) {
+      if (inTime.aborted && !signal?.aborted) return tooLate(tag);
+      throw error;
+    }
+  }
 }
 
 function tooLate(tag: string): { ok: false; failure: Failure } {
-  const detail = `no answer while the repository was ours to write (tag ${tag})`;
+  const detail = `no answer in time about the tag ${tag}`;
   return { ok: false, failure: failureOf('RegistryUnavailable', { detail }) };
 }
 

@@ -67,6 +67,7 @@ async function runStep(step: Step, deps: WorkerDeps & Pick<HoldDeps, 'shutdown'>
       return runPreflight(step, deps);
     case 'platform':
       return runPlatformBuild(step, deps);
+    case 'publication-preflight':
     case 'publication':
     case 'delivery':
       throw new Error(`a worker takes no ${step.kind}`);

@@ -1,7 +1,8 @@
 /**
- * A build is one run for one commit. Its parts that some process has to carry out are its *work*: the preflight, a
- * platform build for each image and platform, a publication for each image, and the deliveries of the release. All four
- * share one life, held by a lease, so that a killed process is replaced and a late one is ignored:
+ * A build is one run for one commit. Its parts that some process has to carry out are its *work*: the preflight, that of
+ * its publication where it is not known to be allowed, a platform build for each image and platform, a publication for
+ * each image, and the deliveries of the release. All share one life, held by a lease, so that a killed process is
+ * replaced and a late one is ignored:
  *
  *     pending ──claim──▶ running ──finish──▶ succeeded | failed | canceled
  *        ▲                  │ lease over: anybody may claim again, and adopts what runs
@@ -77,7 +78,14 @@ export interface SourceRef {
   readonly sizeBytes: number;
 }
 
-export type WorkKind = 'preflight' | 'platform' | 'publication' | 'delivery';
+export const workKinds = [
+  'preflight',
+  'publication-preflight',
+  'platform',
+  'publication',
+  'delivery',
+] as const;
+export type WorkKind = (typeof workKinds)[number];
 export type WorkState = 'pending' | 'running' | 'succeeded' | 'failed' | 'canceled';
 
 export interface WorkKey {
@@ -110,7 +118,21 @@ export interface Preflight extends WorkLife {
      * `FROM scratch` or `FROM base:$TARGETARCH`. Absent: it was not found out.
      */
     readonly basePlatforms?: readonly string[] | null;
+    /** Of the build's tags, those of which the record cannot tell whether the registry lets them move. */
+    readonly unprovenTags?: readonly ImageTag[];
   } | null;
+}
+
+/** Asks the registry about the unproven tags, as the publisher and before anything is built. */
+export interface PublicationPreflight extends WorkLife {
+  readonly kind: 'publication-preflight';
+  readonly result: { readonly warnings: readonly string[] } | null;
+}
+
+export interface ImageTag {
+  /** `registry/repository` */
+  readonly repository: string;
+  readonly tag: string;
 }
 
 export interface PlatformBuild extends WorkLife {
@@ -147,7 +169,7 @@ export interface Delivery extends WorkLife {
   readonly result: { readonly status: number } | null;
 }
 
-export type Work = Preflight | PlatformBuild | Publication | Delivery;
+export type Work = Preflight | PublicationPreflight | PlatformBuild | Publication | Delivery;
 
 export interface Release {
   readonly buildId: string;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { PlatformBuild } from './build.ts';
-import { decide } from './decide.ts';
+import type { PlatformBuild, Work } from './build.ts';
+import { decide, type Decision } from './decide.ts';
 import {
   at,
   build,
@@ -11,6 +11,7 @@ import {
   publication,
   recordOf,
 } from './record-for-test.ts';
+import { failureOf } from './reasons.ts';
 
 const amd64 = 'linux/amd64';
 const arm64 = 'linux/arm64';
@@ -35,6 +36,31 @@ describe('a build on its way', () => {
         { kind: 'platform', name: 'web linux/amd64', image: 'web', platform: amd64 },
         { kind: 'platform', name: 'web linux/arm64', image: 'web', platform: arm64 },
       ],
+    });
+  });
+
+  it('asks first whether it may publish, where the preflight could not tell', () => {
+    const unprovenTags = [{ repository: 'registry.test/shop', tag: 'latest' }];
+    const asking = preflight({ state: 'succeeded', result: { warnings: [], unprovenTags } });
+    const key = {
+      buildId: 'b1',
+      kind: 'publication-preflight',
+      name: 'publication-preflight',
+    } as const;
+    const decideWith = (...work: Work[]): Decision =>
+      decide(recordOf({ state: 'queued' }, [asking, ...work]), at(0));
+    const { kind, name } = key;
+    expect(decideWith().change).toEqual({ addWork: [{ kind, name }] });
+    const asked = { ...preflight(), ...key, result: null };
+    expect(decideWith(asked)).toMatchObject({ steps: [{ ...key, attempt: 1 }] });
+    expect(decideWith(asked).change).toBeUndefined();
+    expect(decideWith({ ...asked, state: 'succeeded' }).change).toMatchObject({
+      state: 'building',
+    });
+    const failure = failureOf('TagImmutable');
+    expect(decideWith({ ...asked, state: 'failed', failure }).change).toEqual({
+      state: 'canceling',
+      failure,
     });
   });
 

@@ -29,7 +29,7 @@ export interface BuildChange {
 }
 
 export type NewWork =
-  | { readonly kind: 'preflight'; readonly name: string }
+  | { readonly kind: 'preflight' | 'publication-preflight'; readonly name: string }
   | {
       readonly kind: 'platform';
       readonly name: string;
@@ -55,6 +55,7 @@ export interface Decision {
 
 const maxAttempts: Record<WorkKind, number> = {
   preflight: 3,
+  'publication-preflight': 3,
   platform: 3,
   publication: 3,
   delivery: 4,
@@ -63,6 +64,7 @@ const maxAttempts: Record<WorkKind, number> = {
 /** Waits before attempt 2, 3 and 4. The delivery's sum is what a pusher may wait for a hook that is down. */
 const retryDelaysMs: Record<WorkKind, readonly number[]> = {
   preflight: [1_000, 5_000],
+  'publication-preflight': [1_000, 5_000],
   platform: [1_000, 10_000],
   publication: [1_000, 10_000],
   delivery: [1_000, 5_000, 20_000],
@@ -85,7 +87,7 @@ function handSteps(record: BuildRecord, now: Date): Decision {
   return { steps, askAgainAt, ...(waitsInLine(record, steps) && { waitsInLine: true }) };
 }
 
-/** Publications and deliveries have no line: what waits for one of them longer than a moment is lost. */
+/** What publishers do has no line: what waits for them longer than a moment is lost. */
 function waitsInLine({ work }: BuildRecord, steps: readonly Step[]): boolean {
   const inLine = steps.filter(({ kind }) => kind === 'preflight' || kind === 'platform');
   return inLine.length > 0 && work.every(({ state }) => state !== 'running');
@@ -160,6 +162,13 @@ function leaveQueued(record: BuildRecord): Decision | undefined {
     return { change: { addWork: [{ kind: 'preflight', name: 'preflight' }] }, steps: [] };
   }
   if (!allSucceeded(preflights)) return undefined;
+  const publicationPreflights = workOf(record, 'publication-preflight');
+  const unproven = preflights.flatMap(({ result }) => result?.unprovenTags ?? []);
+  if (publicationPreflights.length === 0 && unproven.length > 0) {
+    const name = 'publication-preflight';
+    return { change: { addWork: [{ kind: name, name }] }, steps: [] };
+  }
+  if (!allSucceeded(publicationPreflights)) return undefined;
   const addWork = record.build.plan.images.flatMap((image) =>
     image.platforms.map((platform) => ({
       kind: 'platform' as const,

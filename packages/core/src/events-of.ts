@@ -49,6 +49,8 @@ function titleOf(work: Work): string {
   switch (work.kind) {
     case 'preflight':
       return 'preflight';
+    case 'publication-preflight':
+      return 'preflight of the publication';
     case 'platform':
       return work.name;
     case 'publication':
@@ -86,6 +88,7 @@ export function eventsOfFinish(input: {
   if (outcome.state !== 'succeeded') return [];
   switch (work.kind) {
     case 'preflight':
+    case 'publication-preflight':
       return PreflightResult.parse(outcome.result).warnings.map((message) => ({
         type: 'preflight.warning',
         message,

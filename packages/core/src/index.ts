@@ -30,7 +30,9 @@ export {
   type CancelRequest,
   type Delivery,
   type PlatformBuild,
+  type ImageTag,
   type Preflight,
+  type PublicationPreflight,
   type Publication,
   type PublishedTag,
   type Release,
@@ -38,6 +40,7 @@ export {
   type Work,
   type WorkKey,
   type WorkKind,
+  workKinds,
   type WorkState,
 } from './build.ts';
 export { BuildPlan, PlannedImage, deadlineOf, planBuild } from './build-plan.ts';

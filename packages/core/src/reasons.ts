@@ -183,8 +183,8 @@ export const reasons = {
   ),
   TagImmutable: registry(
     false,
-    'The registry forbids moving a tag that exists.',
-    'Turn tag immutability off for the moving tag, or set movingTag of the app to null.',
+    'The registry forbids moving a tag that exists. As a rule that is found out before anything is built.',
+    'Turn tag immutability off for the tag that the message names, or, if it is the moving tag, set movingTag of the app to null; then push again.',
   ),
   ManifestInvalid: registry(
     false,

@@ -3,7 +3,7 @@
  * build's version. `packages/store` implements it on PostgreSQL; the simulator's in-memory kind passes the same
  * conformance suite.
  */
-import type { BuildRecord, WorkKey, WorkKind } from './build.ts';
+import type { BuildRecord, ImageTag, WorkKey, WorkKind } from './build.ts';
 import type { BuildChange } from './decide.ts';
 import type { BuildEvent, OutputEntry } from './output.ts';
 import type { Failure } from './reasons.ts';
@@ -110,7 +110,16 @@ export interface BuildRecords {
    * Notes that a build is about to move a tag. Answers false if a newer build (a higher number) has noted the same tag
    * before: then this build must leave the tag alone for good.
    */
-  claimTag(input: { repository: string; tag: string; buildNumber: number }): Promise<boolean>;
+  claimTag(input: ImageTag & { buildNumber: number }): Promise<boolean>;
+
+  /** Notes whether a tag could be moved from one image to another. A tag that nothing is noted of is not proven. */
+  noteTagMove(input: ImageTag & { proven: boolean }): Promise<void>;
+
+  /**
+   * Of these tags, those of which the record cannot tell whether they may move: claimed and not proven, or of a
+   * repository that no build has published to. A tag that is new in a known repository has nothing to move from.
+   */
+  listUnprovenTags(tags: readonly ImageTag[]): Promise<ImageTag[]>;
 
   /** One publisher at a time per repository. Free, over, or already `owner`'s: taken until `until`. */
   lockRepository(input: { repository: string; lease: Lease; at: Date }): Promise<boolean>;

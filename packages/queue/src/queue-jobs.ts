@@ -1,15 +1,16 @@
 import { Queue } from 'bullmq';
 import { z } from 'zod';
-import type { WorkKind } from '@hephy/core';
+import { workKinds } from '@hephy/core';
 import type { RedisConnection } from './connect-redis.ts';
 
 /** What a queue carries: asks for `advance`, or steps of one kind. */
-export const queueKinds = ['advance', 'preflight', 'platform', 'publication', 'delivery'] as const;
+export const queueKinds = ['advance', ...workKinds] as const;
 export type QueueKind = (typeof queueKinds)[number];
 
 export const queueNames: Record<QueueKind, string> = {
   advance: 'advance',
   preflight: 'preflights',
+  'publication-preflight': 'publication-preflights',
   platform: 'platform-builds',
   publication: 'publications',
   delivery: 'deliveries',
@@ -26,7 +27,7 @@ export type AdvancePayload = z.infer<typeof AdvancePayload>;
 
 export const StepPayload = z.object({
   buildId: z.string().min(1),
-  kind: z.enum(['preflight', 'platform', 'publication', 'delivery'] satisfies WorkKind[]),
+  kind: z.enum(workKinds),
   name: z.string().min(1),
   attempt: z.number().int().min(1),
 });

@@ -18,7 +18,7 @@ export { readImagePlatforms } from './image-platforms.ts';
 export type { Reach } from './reach.ts';
 export { assembleIndex } from './assemble-index.ts';
 export type { AssembledIndex, IndexOptions } from './assemble-index.ts';
-export { moveTag, putIndex } from './publish-index.ts';
+export { moveTag, putIndex, tryTag } from './publish-index.ts';
 export type { TagToMove } from './publish-index.ts';
 export type { PublishFailure, PublishReason, Refused } from './publish-failure.ts';
 export { readLayout } from './read-layout.ts';

@@ -8,6 +8,7 @@ import type { TestRegistry } from '../../../test/parts/registry.ts';
 import { createRegistryClient } from './client.ts';
 import type { RegistryClient } from './client.ts';
 import type { Manifest } from './manifests.ts';
+import { tryTag } from './publish-index.ts';
 
 const repository = 'shop';
 const absent = `sha256:${'0'.repeat(64)}`;
@@ -116,14 +117,14 @@ test.each(['GET of a child', 'GET of a config'] as const)(
   },
 );
 
-describe('a registry whose tags may not move', () => {
-  const immutable: Fault = {
-    do: 'answer',
-    status: 400,
-    body: '{"errors":[{"code":"TAG_INVALID","message":"the tag is immutable"}]}',
-    ...steps['PUT of the tag'],
-  };
+const immutable: Fault = {
+  do: 'answer',
+  status: 400,
+  body: '{"errors":[{"code":"TAG_INVALID","message":"the tag is immutable"}]}',
+  ...steps['PUT of the tag'],
+};
 
+describe('a registry whose tags may not move', () => {
   test('refuses to move one, and the failure says so', async () => {
     expect(await publishNext(immutable)).toEqual({ ended: 'TagImmutable', children: old });
   });
@@ -131,5 +132,54 @@ describe('a registry whose tags may not move', () => {
   test('that stored the tag and lost its answer is not a failure', async () => {
     const lost: Fault = { do: 'loseAnswer', ...steps['PUT of the tag'] };
     expect(await publishNext(lost, immutable)).toEqual({ ended: 'published', children: next });
+  });
+});
+
+const tryLatest = (tag = 'latest') => tryTag({ repository, tag }, { client });
+
+describe('a tag that is tried before anything is built', () => {
+  test('names what it named', async () => {
+    proxy.script();
+    expect(await tryLatest()).toEqual({ ok: true });
+    expect(proxy.requests.map(({ method }) => method)).toEqual(['GET', 'PUT']);
+    expect(await direct.getManifest(repository, 'latest')).toEqual(oldIndex);
+  });
+
+  test('is not made where there is none: the right to push is tried', async () => {
+    proxy.script();
+    expect(await tryLatest('never')).toEqual({ ok: true });
+    expect(proxy.requests.map(({ method }) => method)).toEqual(['GET', 'POST', 'DELETE']);
+    expect(await direct.headManifest(repository, 'never')).toBeUndefined();
+  });
+
+  test.each([
+    ['that is immutable', immutable, 'TagImmutable'],
+    [
+      'that we may not write',
+      { ...steps['PUT of the tag'], do: 'answer', status: 403 },
+      'PushDenied',
+    ],
+    [
+      'of whose registry our login is not known',
+      { do: 'answer', status: 401, times: 9 },
+      'RegistryUnauthorized',
+    ],
+    ['of a registry that is away', { do: 'answer', status: 503, times: 9 }, 'RegistryUnavailable'],
+  ] as const)('%s is refused, and stays', async (_, fault, reason) => {
+    proxy.script(fault);
+    expect(await outcome(tryLatest())).toBe(reason);
+    expect(await direct.getManifest(repository, 'latest')).toEqual(oldIndex);
+  });
+
+  test('of a repository that nobody may read before it is made is tried like a new one', async () => {
+    proxy.script({ ...unauthorized, method: 'GET', times: 9 });
+    expect(await tryLatest()).toEqual({ ok: true });
+    expect(proxy.requests.at(-1)).toMatchObject({ method: 'DELETE' });
+  });
+
+  test('is not written with bytes that are not what the registry says', async () => {
+    proxy.script({ do: 'corruptBody', method: 'GET', times: 9 });
+    expect(await outcome(tryLatest())).toBe('DigestMismatch');
+    expect(proxy.requests.filter(({ method }) => method === 'PUT')).toEqual([]);
   });
 });

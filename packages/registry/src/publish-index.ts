@@ -1,12 +1,13 @@
 /**
- * The steps of a publication, in order: `verifyChild` for each platform, `assembleIndex`, `putIndex` by
- * digest, then `moveTag` for each tag. Each may be run again after a crash anywhere, and no tag is touched
+ * The steps of a publication, in order: `tryTag` before anything is built, `verifyChild` for each platform,
+ * `assembleIndex`, `putIndex` by digest, then `moveTag` for each tag. Each may be run again after a crash anywhere, and no tag is touched
  * before everything under it has been proved. The caller holds the lock on the repository: a registry has
  * no compare-and-swap.
  */
 import type { AssembledIndex } from './assemble-index.ts';
 import { digestOf } from './digest.ts';
 import { RegistryFailure } from './failure.ts';
+import type { Manifest } from './manifests.ts';
 import { refuse, refusedAsValue } from './publish-failure.ts';
 import type { Refused } from './publish-failure.ts';
 import type { RegistryDeps } from './verify-child.ts';
@@ -26,20 +27,56 @@ export async function putIndex(
   });
 }
 
+/**
+ * Finds out whether we may move a tag, by writing once more what it names: no verb of the protocol asks for it. A
+ * refusal is certain; a registry that compares the content first lets this pass, and refuses the move. Where the
+ * tag names nothing it only tries the right to push.
+ */
+export async function tryTag(
+  { repository, tag }: Pick<TagToMove, 'repository' | 'tag'>,
+  { client, signal }: RegistryDeps,
+): Promise<{ ok: true } | Refused> {
+  return refusedAsValue(async () => {
+    const named = await readIfAllowed({ repository, tag }, { client, signal });
+    if (named) {
+      const { bytes, mediaType } = named;
+      await client.putManifest({ repository, reference: tag, bytes, mediaType }, { signal });
+    } else {
+      await client.tryPush(repository, { signal });
+    }
+    return { ok: true };
+  });
+}
+
+/** Some registries let nobody read from a repository that the first push will make. */
+async function readIfAllowed(
+  { repository, tag }: Pick<TagToMove, 'repository' | 'tag'>,
+  { client, signal }: RegistryDeps,
+): Promise<Manifest | undefined> {
+  try {
+    return await client.getManifest(repository, tag, { signal });
+  } catch (error) {
+    const reason = error instanceof RegistryFailure ? error.reason : undefined;
+    if (reason === 'RegistryUnauthorized') return undefined;
+    throw error;
+  }
+}
+
 export interface TagToMove extends AssembledIndex {
   readonly repository: string;
   readonly tag: string;
 }
 
-/** Makes the tag name the digest, and looks again. `moved: false` if it did already: nothing is sent then,
- *  for some registries refuse even the same content under a tag that may not change. */
+/** Makes the tag name the digest, and looks again. Nothing is sent if it did already: some registries refuse
+ *  even the same content under a tag that may not change. `from`: what it named before, undefined if nothing. */
 export async function moveTag(
   { repository, tag, digest, bytes, mediaType }: TagToMove,
   { client, signal }: RegistryDeps,
-): Promise<{ ok: true; moved: boolean } | Refused> {
+): Promise<{ ok: true; from: string | undefined } | Refused> {
   const current = async () => (await client.headManifest(repository, tag, { signal }))?.digest;
   return refusedAsValue(async () => {
-    if ((await current()) === digest) return { ok: true, moved: false };
+    const from = await current();
+    if (from === digest) return { ok: true, from };
     try {
       await client.putManifest({ repository, reference: tag, bytes, mediaType }, { signal });
     } catch (error) {
@@ -48,7 +85,7 @@ export async function moveTag(
       if (!isRefused || (await current()) !== digest) throw error;
     }
     const now = await current();
-    if (now === digest) return { ok: true, moved: true };
+    if (now === digest) return { ok: true, from };
     const what = `${client.registry}/${repository}:${tag} names ${now ?? 'nothing'}`;
     return refuse('DigestMismatch', `${what} after it was set to ${digest}`);
   });

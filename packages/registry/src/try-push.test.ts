@@ -53,7 +53,7 @@ test.each([
 
 test.each([
   ['a right that is lacking', 403, 'PushDenied'],
-  ['a repository that is not made by itself', 404, 'NotFound'],
+  ['a repository that is not made by itself', 404, 'PushDenied'],
   ['a registry that is away', 503, 'RegistryUnavailable'],
 ])('%s is told apart', async (_, status, reason) => {
   const client = connect();

@@ -5,7 +5,8 @@ import type { CallOptions, Session } from './session.ts';
 import { call, pushScope, repositoryUrl } from './session.ts';
 
 /** Begins an upload and gives it up: resolves where we may push, and leaves nothing. One that the registry lets nobody
- *  give up is forgotten by it in time. Source: OCI distribution-spec v1.1, "Pushing blobs" and "Cancelling". */
+ *  give up is forgotten by it in time. Registries that make no repository by themselves say that there is none:
+ *  `PushDenied`, too. Source: OCI distribution-spec v1.1, "Pushing blobs" and "Cancelling". */
 export async function tryPush(
   repository: string,
   session: Session,
@@ -20,7 +21,7 @@ export async function tryPush(
   const upload = await call(begin, session, async (answer) => {
     await answer.drain();
     return locationOf(answer, session.registry);
-  });
+  }).catch(notFoundIsDenied);
   if (!upload) return;
   const giveUp = {
     method: 'DELETE',
@@ -34,4 +35,11 @@ export async function tryPush(
   } catch (error) {
     if (!(error instanceof RegistryFailure)) throw error;
   }
+}
+
+function notFoundIsDenied(error: unknown): never {
+  if (!(error instanceof RegistryFailure) || error.reason !== 'NotFound') throw error;
+  const { message, temporary, method, url, status, codes } = error;
+  const facts = { temporary, method, url, codes, ...(status !== undefined && { status }) };
+  throw new RegistryFailure(message, { ...facts, reason: 'PushDenied' }, { cause: error });
 }

@@ -3,7 +3,13 @@ import type { Kysely } from 'kysely';
 import { applyChange } from './apply-change.ts';
 import { appendEvent, appendLog, readOutput } from './build-output.ts';
 import { isLive } from './live.ts';
-import { claimTag, lockRepository, unlockRepository } from './publish-guards.ts';
+import {
+  claimTag,
+  listUnprovenTags,
+  lockRepository,
+  noteTagMove,
+  unlockRepository,
+} from './publish-guards.ts';
 import { readBuild } from './read-build.ts';
 import { requestCancel } from './request-cancel.ts';
 import type { Schema } from './schema.ts';
@@ -57,6 +63,8 @@ export function createBuildRecords(
     readOutput: (input) => readOutput(db, input),
     requestCancel: (input) => requestCancel(db, input),
     claimTag: (input) => claimTag(db, input),
+    noteTagMove: (input) => noteTagMove(db, input),
+    listUnprovenTags: (tags) => listUnprovenTags(db, tags),
     lockRepository: (input) => lockRepository(db, input),
     unlockRepository: (input) => unlockRepository(db, input),
   };

@@ -5,6 +5,7 @@ import { sourceGrants } from './migrations/0002-source-grants.ts';
 import { pastFailures } from './migrations/0003-past-failures.ts';
 import { seenPlatforms } from './migrations/0004-seen-platforms.ts';
 import { superseded } from './migrations/0005-superseded.ts';
+import { provenTags } from './migrations/0006-proven-tags.ts';
 import type { Schema } from './schema.ts';
 
 /** By name, in order. A migration that has shipped is never edited; the next number mends it. */
@@ -14,6 +15,7 @@ const migrations = {
   '0003-past-failures': pastFailures,
   '0004-seen-platforms': seenPlatforms,
   '0005-superseded': superseded,
+  '0006-proven-tags': provenTags,
 };
 
 /**

@@ -113,7 +113,7 @@ describe('PGlite, which has one connection', () => {
       Array.from({ length: 20 }, (_, i) => add(i % 2 === 1)),
     );
     expect(answers.filter(({ status }) => status === 'fulfilled')).toHaveLength(10);
-    expect(await db.selectFrom('tags').selectAll().execute()).toEqual([
+    expect(await db.selectFrom('tags').selectAll().execute()).toMatchObject([
       { ...tag, build_number: 10 },
     ]);
     await opened.close();

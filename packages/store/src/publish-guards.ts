@@ -1,5 +1,5 @@
-/** What keeps two publishers apart: the newest build per tag, and one publisher at a time per repository. */
-import type { BuildRecords } from '@hephy/core';
+/** What publishers tell each other: the newest build per tag, whether it may move, and who has the repository now. */
+import type { BuildRecords, ImageTag } from '@hephy/core';
 import { sql, type Kysely } from 'kysely';
 import type { Schema } from './schema.ts';
 
@@ -16,6 +16,34 @@ export async function claimTag(
       where tags.build_number <= excluded.build_number
     returning tag`.execute(db);
   return rows.length === 1;
+}
+
+export async function noteTagMove(
+  db: Kysely<Schema>,
+  { repository, tag, proven }: Inputs['noteTagMove'],
+): Promise<void> {
+  await db
+    .updateTable('tags')
+    .set({ proven })
+    .where('repository', '=', repository)
+    .where('tag', '=', tag)
+    .where('proven', '<>', proven)
+    .execute();
+}
+
+export async function listUnprovenTags(
+  db: Kysely<Schema>,
+  tags: readonly ImageTag[],
+): Promise<ImageTag[]> {
+  const repositories = tags.map(({ repository }) => repository);
+  const { rows } = await sql<ImageTag>`
+    select asked.repository, asked.tag
+    from unnest(${repositories}::text[], ${tags.map(({ tag }) => tag)}::text[]) with ordinality
+      as asked (repository, tag, place)
+    left join tags using (repository, tag)
+    where not coalesce(tags.proven, exists (select from tags as known where known.repository = asked.repository))
+    order by asked.place`.execute(db);
+  return rows;
 }
 
 export async function lockRepository(

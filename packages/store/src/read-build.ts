@@ -103,6 +103,8 @@ export function workOfRow(row: Read<WorkRow>): Work {
   switch (row.kind) {
     case 'preflight':
       return { ...life, kind: row.kind, result: row.result as ResultOf<'preflight'> };
+    case 'publication-preflight':
+      return { ...life, kind: row.kind, result: row.result as ResultOf<typeof row.kind> };
     case 'platform': {
       const platform = row.platform ?? '';
       return {

@@ -151,6 +151,8 @@ export interface TagsTable {
   repository: string;
   tag: string;
   build_number: number;
+  /** The last move that it was asked to make, from one image to another, was made. */
+  proven: Generated<boolean>;
 }
 
 export interface RepositoryLocksTable {

@@ -1,5 +1,5 @@
-import { createPublisher, createReleaseRegistry } from '@hephy/publisher';
-import { createRegistryClient } from '@hephy/registry';
+import { createPublisher, createReleaseRegistry, type ReleaseRegistry } from '@hephy/publisher';
+import { createRegistryClient, type RegistryLimits } from '@hephy/registry';
 import { createUrlGuard, createWebhookHook } from '@hephy/release';
 import type { Connections } from './connect.ts';
 import { publisherUser } from './registry-user.ts';
@@ -8,16 +8,21 @@ import { publisherUser } from './registry-user.ts';
 export function startPublisher(connections: Connections): void {
   const { settings, places, shutdown, newRedis, now, apps } = connections;
   const credentials = publisherUser(connections);
-  const client = createRegistryClient({
-    registry: places.registry.split('/', 1)[0] ?? places.registry,
-    ...(places.plainHttp !== undefined && { plainHttp: places.plainHttp }),
-    ...(credentials && { credentials }),
-  });
-  shutdown.add('registry', () => client.close());
+  const connect = (limits: Partial<RegistryLimits> = {}): ReleaseRegistry => {
+    const client = createRegistryClient({
+      registry: places.registry.split('/', 1)[0] ?? places.registry,
+      limits,
+      ...(places.plainHttp !== undefined && { plainHttp: places.plainHttp }),
+      ...(credentials && { credentials }),
+    });
+    shutdown.add('registry', () => client.close());
+    return createReleaseRegistry(client, now);
+  };
   const guard = createUrlGuard({ allowPrivate: settings.hookAllow });
   const publisher = createPublisher({
     ...connections,
-    registry: createReleaseRegistry(client, now),
+    registry: connect(),
+    trial: connect({ attempts: 1 }),
     hook: createWebhookHook({ guard, now }),
     readHook: (appId) => apps.readHook(appId),
     connection: newRedis('worker'),

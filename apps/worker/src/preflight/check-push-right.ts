@@ -36,9 +36,7 @@ async function tryOne(
   }
 }
 
-/** Registries that make no repository by themselves say that there is none. */
 const refusals: Partial<Record<RegistryFailure['reason'], Reason>> = {
   RegistryUnauthorized: 'RegistryUnauthorized',
   PushDenied: 'PushDenied',
-  NotFound: 'PushDenied',
 };
