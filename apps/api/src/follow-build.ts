@@ -38,8 +38,8 @@ export async function* followToEnd(input: FollowInput, deps: FollowDeps): AsyncG
   let lastSeq = input.afterSeq;
   for (;;) {
     const entries = followOutput(
-      { buildId, afterSeq: lastSeq, signal },
-      { records: inPages(deps), subscribe: (id, callback) => subscribe(id, callback, deps) },
+      { buildId, afterSeq: lastSeq, signal, pageSize },
+      { records: deps.records, subscribe: (id, callback) => subscribe(id, callback, deps) },
     );
     for await (const item of withSilences(entries, deps.quietMs)) {
       if (item !== silence) lastSeq = item.seq;
@@ -66,13 +66,6 @@ export async function* readSoFar(
     if (page.length < pageSize) break;
   }
   if (record && isTerminal(record.build.state)) yield { kind: 'end', record, lastSeq };
-}
-
-function inPages({ records }: FollowDeps): FollowDeps['records'] {
-  return {
-    readBuild: (buildId) => records.readBuild(buildId),
-    readOutput: (input) => records.readOutput({ ...input, limit: pageSize }),
-  };
 }
 
 /** Whoever died between the record and its signal must not leave a follower waiting. */

@@ -22,7 +22,11 @@ beforeAll(async () => {
 afterAll(async () => rig.stop());
 
 function open(buildId: string, headers: Record<string, string> = {}, query = '') {
-  return fetch(`${address}/v1/builds/${buildId}/logs${query}`, {
+  return openAt(`${address}/v1/builds/${buildId}/logs${query}`, headers);
+}
+
+function openAt(url: string, headers: Record<string, string> = {}) {
+  return fetch(url, {
     headers: { authorization: `Bearer ${town.people.reader.token}`, ...headers },
   });
 }
@@ -105,6 +109,23 @@ describe('server-sent events', () => {
       await events.leave();
     }
     expect(pieces).toEqual(whole);
+  });
+
+  it('catch up at once with a build that says nothing now', async () => {
+    const server = await rig.serve({ limits: { requestsPerMinute: 1_000, quietMs: 600_000 } });
+    const at = await server.listen({ host: '127.0.0.1', port: 0 });
+    const id = await actors.push(await town.makeApp('hushed'));
+    await actors.start(id);
+    for (let line = 1; line <= 100; line += 1) {
+      await actors.say(id, 'linux/amd64', `line ${line}\n`);
+    }
+    const response = await openAt(`${at}/v1/builds/${id}/logs?follow=true`);
+    let text = '';
+    const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+    while (!text.includes('line 100\n')) text += (await reader?.read())?.value ?? '';
+    await reader?.cancel();
+    await server.close();
+    expect(text.match(/line \d+/g)).toHaveLength(100);
   });
 
   it('leave out what other platforms said, and keep what concerns the build', async () => {
@@ -203,12 +224,7 @@ describe('a client that does not read', () => {
     const server = await rig.serve({ limits: { requestsPerMinute: 1_000, quietMs: 60_000 } });
     const id = await actors.push(await town.makeApp('stopped'));
     const at = await server.listen({ host: '127.0.0.1', port: 0 });
-    const response = await fetch(`${at}/v1/builds/${id}/logs`, {
-      headers: {
-        authorization: `Bearer ${town.people.reader.token}`,
-        accept: 'text/event-stream',
-      },
-    });
+    const response = await openAt(`${at}/v1/builds/${id}/logs`, { accept: 'text/event-stream' });
     const text = response.text();
     await server.close();
     expect(await text).toContain('build.queued');

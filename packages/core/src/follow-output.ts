@@ -2,6 +2,14 @@ import { isTerminal, type BuildRecord } from './build.ts';
 import type { OutputEntry } from './output.ts';
 import type { BuildRecords } from './record.ts';
 
+export interface FollowOutputInput {
+  readonly buildId: string;
+  readonly afterSeq: number;
+  readonly signal: AbortSignal;
+  /** As many entries are held in memory at once; the reader's pace decides when the next are fetched. */
+  readonly pageSize?: number;
+}
+
 export interface FollowOutputDeps {
   readonly records: Pick<BuildRecords, 'readOutput'> & {
     readBuild(buildId: string): Promise<BuildRecord | undefined>;
@@ -10,15 +18,12 @@ export interface FollowOutputDeps {
   readonly subscribe: (buildId: string, callback: () => void) => () => void;
 }
 
-/** As many entries as are held in memory at once; the reader's pace decides when the next are fetched. */
-const pageSize = 200;
-
 /**
  * Every entry of a build's output after `afterSeq`, once and in order, live until the build has ended. Signals only say
  * "look again", so a lost one delays an entry and loses none. Rejects with the signal's reason when that aborts.
  */
 export async function* followOutput(
-  { buildId, afterSeq, signal }: { buildId: string; afterSeq: number; signal: AbortSignal },
+  { buildId, afterSeq, signal, pageSize = 200 }: FollowOutputInput,
   { records, subscribe }: FollowOutputDeps,
 ): AsyncGenerator<OutputEntry, void, void> {
   const bell = createBell();
