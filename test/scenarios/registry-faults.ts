@@ -124,7 +124,7 @@ export function registryFaults(open: () => Service): void {
       return push(app);
     };
     const refusal =
-      /! \[remote rejected\] main -> main \(the registry forbids moving the tag: .* the tag is immutable.* \(build \d+\)\)/;
+      /! \[remote rejected\] main -> main \(the registry forbids moving the tag; allow it there, or set movingTag of the app to null: .* TAG_INVALID .* \(build \d+\)\)/;
     beforeAll(async () => {
       app = await open().hephy.createApp('fixed', amd64);
       const { exitCode } = await pushNext();

@@ -305,7 +305,8 @@ const sentences: Readonly<Record<Reason, (where: string, failure: Failure) => st
   RateLimited: () => 'the registry limits the rate (429)',
   RegistryUnauthorized: () => 'the registry refused our credentials (401)',
   PushDenied: () => 'the registry does not let us push',
-  TagImmutable: () => 'the registry forbids moving the tag',
+  TagImmutable: () =>
+    'the registry forbids moving the tag; allow it there, or set movingTag of the app to null',
   ManifestInvalid: () => 'the registry refused the manifest',
   DigestMissing: (where) => `the registry does not have the digest that ${where}reported`,
   DigestMismatch: (where) => `${where}digest does not match what the registry holds`,
