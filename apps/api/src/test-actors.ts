@@ -58,10 +58,13 @@ export function createActors(rig: Rig) {
     push: (app: App) => push(app, rig),
     /** From queued to building, with every platform build claimed. */
     async start(buildId: string, found: Pick<Found, 'basePlatforms'> = {}): Promise<void> {
-      const preflight: WorkKey = { buildId, kind: 'preflight', name: 'preflight' };
       await hands.go(buildId);
-      await hands.claim(preflight);
-      await hands.finish(preflight, { state: 'succeeded', result: { warnings: [], ...found } });
+      const begun = await hands.records.readBuild(buildId);
+      for (const { kind, name } of begun?.work ?? []) {
+        const result = { warnings: [], ...(kind === 'preflight' && found) };
+        await hands.claim({ buildId, kind, name });
+        await hands.finish({ buildId, kind, name }, { state: 'succeeded', result });
+      }
       for (const platform of platforms) await hands.claim(platformKey(buildId, platform));
     },
     say: createSay(rig, hands),

@@ -1,4 +1,4 @@
-import { failureOf, type Failure, type Preflight } from '@hephy/core';
+import { failureOf, type Failure } from '@hephy/core';
 import { expect, test } from 'vitest';
 import { memoryStore } from '../../../test/simulator/memory-records.ts';
 import { randomFrom } from '../../../test/simulator/random.ts';
@@ -13,20 +13,19 @@ const stable = { repository, tag: 'stable' };
 const foreign = { repository: 'registry.test/other', tag: 'latest' };
 const other = { owner: 'other', until: new Date(now.getTime() + 1) };
 
-/** A build whose preflight knows nothing of three tags; how each fares, by its name. */
+/** A build with three tags that nobody has moved yet; how each fares, by its name. */
 async function run(failures: Record<string, Failure>, isBusy = false) {
   const [wanted] = makeScenario(randomFrom(1)).builds;
   if (!wanted) throw new Error('the scenario has no build');
-  const build = buildOf(wanted, now);
-  const life = { attempt: 1, notBefore: null, leaseUntil: null, startedAt: null, finishedAt: null };
-  const work = { ...life, buildId: build.id, failure: null, pastFailures: [] };
-  const preflight: Preflight = {
-    ...work,
-    kind: 'preflight',
-    name: 'preflight',
-    state: 'succeeded',
-    result: { warnings: [], unprovenTags: [latest, stable, foreign] },
-  };
+  const queued = buildOf(wanted, now);
+  const [web] = queued.plan.images;
+  if (!web) throw new Error('the build has no image');
+  const images = [
+    { ...web, repository, tags: ['latest', 'stable'] },
+    { ...web, repository: foreign.repository, tags: ['latest'] },
+  ];
+  const build = { ...queued, plan: { ...queued.plan, images } };
+  const life = { notBefore: null, leaseUntil: null, startedAt: null, finishedAt: null };
   const step = {
     buildId: build.id,
     kind: 'publication-preflight',
@@ -37,8 +36,15 @@ async function run(failures: Record<string, Failure>, isBusy = false) {
   store.addBuild(build);
   const stored = store.builds.get(build.id);
   if (!stored) throw new Error('no build');
-  const asking = { ...work, ...step, state: 'pending', result: null } as const;
-  stored.record = { build, work: [preflight, asking], release: null };
+  const asking = {
+    ...life,
+    ...step,
+    failure: null,
+    pastFailures: [],
+    state: 'pending',
+    result: null,
+  } as const;
+  stored.record = { build, work: [asking], release: null };
   if (isBusy) store.records.lockRepository({ repository, lease: other, at: now });
   const tried: string[] = [];
   const deps: TryDeps = {

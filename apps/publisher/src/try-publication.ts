@@ -5,7 +5,7 @@
 import {
   failureOf,
   holdWork,
-  workOf,
+  tagsOf,
   type BuildRecords,
   type Failure,
   type HeldWork,
@@ -19,13 +19,15 @@ import type { ReleaseRegistry } from './release-registry.ts';
 
 export interface TryDeps extends HoldDeps {
   readonly records: HoldDeps['records'] &
-    Pick<BuildRecords, 'readBuild' | 'lockRepository' | 'unlockRepository'>;
+    Pick<BuildRecords, 'readBuild' | 'listUnprovenTags' | 'lockRepository' | 'unlockRepository'>;
   /** Over a client that tries once: a second try would come too late. */
   readonly trial: Pick<ReleaseRegistry, 'tryTag'>;
 }
 
 /** What is not answered by then is let pass, as in every preflight. */
 const triesMs = 1_700;
+/** What was given up may land a little later. */
+const lockMs = 5_000;
 
 /** Everything else may be otherwise when the build is done. */
 const refusals = new Set<Reason>(['TagImmutable', 'PushDenied', 'RegistryUnauthorized']);
@@ -33,7 +35,7 @@ const refusals = new Set<Reason>(['TagImmutable', 'PushDenied', 'RegistryUnautho
 export async function tryPublication(step: Step, deps: TryDeps): Promise<void> {
   const record = await deps.records.readBuild(step.buildId);
   if (!record) return;
-  const tags = workOf(record, 'preflight').flatMap(({ result }) => result?.unprovenTags ?? []);
+  const tags = await deps.records.listUnprovenTags(tagsOf(record.build.plan));
   const repositories = [...Map.groupBy(tags, ({ repository }) => repository).values()];
   await holdWork(
     step,
@@ -65,16 +67,16 @@ function outcomeOf(tried: readonly Tried[]): WorkOutcome {
 async function tryTags(
   tags: readonly ImageTag[],
   { owner }: HeldWork,
-  { records, trial, now, leaseMs }: TryDeps,
+  { records, trial, now }: TryDeps,
 ): Promise<Tried[]> {
   const repository = tags[0]?.repository ?? '';
   const at = now();
-  const lease = { owner, until: new Date(at.getTime() + leaseMs) };
+  const lease = { owner, until: new Date(at.getTime() + lockMs) };
   if (!(await records.lockRepository({ repository, lease, at }))) {
     const failure = failureOf('RegistryUnavailable', { detail: 'another build publishes there' });
     return tags.map((tag) => ({ tag, failure }));
   }
-  const before = new Date(at.getTime() + Math.min(triesMs, leaseMs));
+  const before = new Date(at.getTime() + triesMs);
   const tried = await Promise.all(
     tags.map(async (tag): Promise<Tried> => {
       const answer = await trial.tryTag({ ...tag, before });

@@ -3,7 +3,7 @@ import type { Driver, PreflightResult } from '@hephy/drivers';
 import { expect, test } from 'vitest';
 import { buildFor } from './preflight/preflight-parts-for-test.ts';
 import type { PreflightCheck } from './preflight/preflight-check.ts';
-import { runPreflight, type PreflightDeps } from './run-preflight.ts';
+import { runPreflight } from './run-preflight.ts';
 
 const step = { buildId: 'b1', kind: 'preflight', name: 'preflight', attempt: 1 } as const;
 const passed = (...warnings: string[]): PreflightResult => ({ ok: true, warnings });
@@ -16,10 +16,7 @@ const refused = (detail: string): PreflightResult => ({
 async function run(
   answer: PreflightResult,
   checks: readonly PreflightCheck[],
-  {
-    waitForNodesSeconds,
-    unproven = [],
-  }: { waitForNodesSeconds?: number; unproven?: string[] } = {},
+  waitForNodesSeconds?: number,
 ) {
   let outcome: WorkOutcome | undefined;
   const asked: unknown[] = [];
@@ -49,9 +46,8 @@ async function run(
       return answer;
     },
   };
-  const records: PreflightDeps['records'] = {
+  const records = {
     ...hold.records,
-    listUnprovenTags: async (tags) => tags.filter(({ tag }) => unproven.includes(tag)),
     readBuild: async () => ({ build: build as never, work: [], release: null }),
   };
   await runPreflight(step, { ...hold, records, driver, checks });
@@ -102,13 +98,6 @@ test('what the base images are for is recorded, also of a build that is refused'
   });
 });
 
-test('tags that may not be allowed to move are left to the publisher', async () => {
-  expect((await run(passed(), [], { unproven: ['latest'] })).outcome).toEqual({
-    state: 'succeeded',
-    result: { warnings: [], unprovenTags: [{ repository: 'registry.test/shop', tag: 'latest' }] },
-  });
-});
-
 test("the driver's refusal waits for nobody", async () => {
   const { check, ends } = patient();
   expect((await run(refused('driver'), [check])).outcome).toMatchObject({ state: 'failed' });
@@ -131,7 +120,7 @@ test('a check that breaks is a mistake of ours', async () => {
 });
 
 test('the driver is told for how long the app lets nodes come', async () => {
-  expect((await run(passed(), [], { waitForNodesSeconds: 600 })).asked).toEqual([
+  expect((await run(passed(), [], 600)).asked).toEqual([
     {
       platforms: ['linux/amd64', 'linux/arm64'],
       requireNativeNodes: true,

@@ -3,7 +3,6 @@ import {
   type Build,
   type BuildRecords,
   type HoldDeps,
-  type ImageTag,
   type Step,
   type WorkOutcome,
 } from '@hephy/core';
@@ -11,7 +10,7 @@ import type { Driver } from '@hephy/drivers';
 import type { CheckResult, PreflightCheck } from './preflight/preflight-check.ts';
 
 export interface PreflightDeps extends HoldDeps {
-  readonly records: HoldDeps['records'] & Pick<BuildRecords, 'readBuild' | 'listUnprovenTags'>;
+  readonly records: HoldDeps['records'] & Pick<BuildRecords, 'readBuild'>;
   readonly driver: Pick<Driver, 'preflight'>;
   /** What is looked at beside the driver. */
   readonly checks: readonly PreflightCheck[];
@@ -24,33 +23,14 @@ const checksMs = 1_700;
 export async function runPreflight(step: Step, deps: PreflightDeps): Promise<void> {
   const record = await deps.records.readBuild(step.buildId);
   if (!record) return;
-  await holdWork(
-    step,
-    async () => {
-      const tags = deps.records.listUnprovenTags(tagsOf(record.build));
-      const [answers, unprovenTags] = await Promise.all([look(record.build, deps), tags]);
-      return outcomeOf(answers, unprovenTags);
-    },
-    deps,
-  );
-}
-
-function tagsOf({ plan }: Build): ImageTag[] {
-  return plan.images.flatMap(({ repository, tags }) => tags.map((tag) => ({ repository, tag })));
+  await holdWork(step, async () => outcomeOf(await look(record.build, deps)), deps);
 }
 
 /** Of several refusals the driver's is told, then that of the first check. */
-function outcomeOf(
-  answers: readonly CheckResult[],
-  unprovenTags: readonly ImageTag[],
-): WorkOutcome {
+function outcomeOf(answers: readonly CheckResult[]): WorkOutcome {
   const warnings = answers.flatMap((answer) => (answer.ok ? answer.warnings : []));
   const base = answers.find(({ basePlatforms }) => basePlatforms !== undefined);
-  const result = {
-    warnings,
-    ...(base && { basePlatforms: base.basePlatforms }),
-    ...(unprovenTags.length > 0 && { unprovenTags }),
-  };
+  const result = { warnings, ...(base && { basePlatforms: base.basePlatforms }) };
   for (const answer of answers) {
     if (!answer.ok) return { state: 'failed', failure: answer.failure, result };
   }

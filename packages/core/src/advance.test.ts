@@ -15,7 +15,7 @@ interface Told {
 /** `reads` are what the record answers, one after the other; the last one stays. */
 function setUp(
   reads: (BuildRecord | undefined)[],
-  applies = true,
+  { applies = true, unproven = [] }: { applies?: boolean; unproven?: string[] } = {},
 ): { deps: AdvanceDeps; told: Told } {
   const told: Told = { changes: [], steps: [], asks: [], askAgainAt: [], signals: 0 };
   let read = 0;
@@ -26,6 +26,7 @@ function setUp(
         told.changes.push({ version, change });
         return applies;
       },
+      listUnprovenTags: async (tags) => tags.filter(({ tag }) => unproven.includes(tag)),
       setAskAgainAt: async (_, moment) => void told.askAgainAt.push(moment),
     },
     queue: {
@@ -46,6 +47,13 @@ function setUp(
 const queued = recordOf({ state: 'queued', version: 0 });
 const withPreflight = recordOf({ state: 'queued', version: 1 }, [preflight()]);
 
+const withTags = (record: BuildRecord): BuildRecord => {
+  const [web] = record.build.plan.images;
+  if (!web) throw new Error('no image');
+  const images = [{ ...web, tags: ['git-1', 'latest'] }];
+  return { ...record, build: { ...record.build, plan: { ...record.build.plan, images } } };
+};
+
 describe('advance', () => {
   it('changes the record as long as there is something to change, then hands out the steps', async () => {
     const { deps, told } = setUp([queued, withPreflight]);
@@ -57,6 +65,15 @@ describe('advance', () => {
     expect(told.steps).toEqual([
       { buildId: 'b1', kind: 'preflight', name: 'preflight', attempt: 1 },
     ]);
+  });
+
+  it('tells of tags that are not proven, as long as there is no work', async () => {
+    const { deps, told } = setUp([withTags(queued), withTags(withPreflight)], {
+      unproven: ['latest'],
+    });
+    await advance('b1', deps);
+    const added = told.changes.flatMap(({ change }) => change.addWork ?? []);
+    expect(added.map(({ kind }) => kind)).toEqual(['preflight', 'publication-preflight']);
   });
 
   it('lets the reconciler look again within 15 s, however far the next moment is', async () => {
@@ -93,7 +110,7 @@ describe('advance', () => {
   });
 
   it('gives up with an error when the record never settles', async () => {
-    const { deps } = setUp([queued], false);
+    const { deps } = setUp([queued], { applies: false });
     await expect(advance('b1', deps)).rejects.toThrow('build b1 did not settle in 20 rounds');
   });
 });

@@ -1,8 +1,12 @@
+import { tagsOf } from './build.ts';
 import { decide, type Decision } from './decide.ts';
 import type { BuildRecords, BuildSignals, StepQueue } from './record.ts';
 
 export interface AdvanceDeps {
-  readonly records: Pick<BuildRecords, 'readBuild' | 'applyChange' | 'setAskAgainAt'>;
+  readonly records: Pick<
+    BuildRecords,
+    'readBuild' | 'listUnprovenTags' | 'applyChange' | 'setAskAgainAt'
+  >;
   readonly queue: Pick<StepQueue, 'askAdvance' | 'addStep'>;
   readonly signals: BuildSignals;
   readonly now: () => Date;
@@ -23,7 +27,11 @@ export async function advance(buildId: string, deps: AdvanceDeps): Promise<void>
   for (let round = 0; round < maxRounds; round += 1) {
     const record = await deps.records.readBuild(buildId);
     if (!record) return;
-    const decision = decide(record, deps.now());
+    const isNew = record.work.length === 0;
+    const unprovenTags = isNew
+      ? await deps.records.listUnprovenTags(tagsOf(record.build.plan))
+      : [];
+    const decision = decide({ ...record, unprovenTags }, deps.now());
     if (decision.change) {
       const { version } = record.build;
       const { change } = decision;

@@ -118,12 +118,10 @@ export interface Preflight extends WorkLife {
      * `FROM scratch` or `FROM base:$TARGETARCH`. Absent: it was not found out.
      */
     readonly basePlatforms?: readonly string[] | null;
-    /** Of the build's tags, those of which the record cannot tell whether the registry lets them move. */
-    readonly unprovenTags?: readonly ImageTag[];
   } | null;
 }
 
-/** Asks the registry about the unproven tags, as the publisher and before anything is built. */
+/** Asks the registry about tags that are not proven, as the publisher and before anything is built. */
 export interface PublicationPreflight extends WorkLife {
   readonly kind: 'publication-preflight';
   readonly result: { readonly warnings: readonly string[] } | null;
@@ -183,6 +181,11 @@ export interface BuildRecord {
   readonly build: Build;
   readonly work: readonly Work[];
   readonly release: Release | null;
+}
+
+/** All tags that the build is to move. */
+export function tagsOf({ images }: BuildPlan): ImageTag[] {
+  return images.flatMap(({ repository, tags }) => tags.map((tag) => ({ repository, tag })));
 }
 
 export function workOf<K extends WorkKind>(

@@ -20,6 +20,9 @@ const built: Partial<PlatformBuild> = {
   result: { exitCode: 0, digest: 'sha256:1' },
 };
 
+const decideWith = (...work: Work[]): Decision =>
+  decide(recordOf({ state: 'queued' }, work), at(0));
+
 describe('a build on its way', () => {
   it('begins with a preflight', () => {
     expect(decide(recordOf({ state: 'queued' }), at(0))).toEqual({
@@ -39,29 +42,24 @@ describe('a build on its way', () => {
     });
   });
 
-  it('asks first whether it may publish, where the preflight could not tell', () => {
+  it('asks as well whether tags may move that are not proven, and waits for both answers', () => {
     const unprovenTags = [{ repository: 'registry.test/shop', tag: 'latest' }];
-    const asking = preflight({ state: 'succeeded', result: { warnings: [], unprovenTags } });
-    const key = {
-      buildId: 'b1',
-      kind: 'publication-preflight',
-      name: 'publication-preflight',
-    } as const;
-    const decideWith = (...work: Work[]): Decision =>
-      decide(recordOf({ state: 'queued' }, [asking, ...work]), at(0));
-    const { kind, name } = key;
-    expect(decideWith().change).toEqual({ addWork: [{ kind, name }] });
-    const asked = { ...preflight(), ...key, result: null };
-    expect(decideWith(asked)).toMatchObject({ steps: [{ ...key, attempt: 1 }] });
-    expect(decideWith(asked).change).toBeUndefined();
-    expect(decideWith({ ...asked, state: 'succeeded' }).change).toMatchObject({
-      state: 'building',
+    const kind = 'publication-preflight';
+    expect(decide({ ...recordOf({ state: 'queued' }), unprovenTags }, at(0)).change).toEqual({
+      addWork: [
+        { kind: 'preflight', name: 'preflight' },
+        { kind, name: kind },
+      ],
     });
+    const passed = preflight({ state: 'succeeded' });
+    const asked = { ...preflight(), kind, name: kind, result: null } as const;
+    expect(decideWith(passed, asked)).toMatchObject({ steps: [{ kind, attempt: 1 }] });
+    expect(decideWith(passed, asked).change).toBeUndefined();
+    const whole = decideWith(passed, { ...asked, state: 'succeeded' });
+    expect(whole.change).toMatchObject({ state: 'building' });
     const failure = failureOf('TagImmutable');
-    expect(decideWith({ ...asked, state: 'failed', failure }).change).toEqual({
-      state: 'canceling',
-      failure,
-    });
+    const refused = decideWith(preflight(), { ...asked, state: 'failed', failure });
+    expect(refused.change).toEqual({ state: 'canceling', failure });
   });
 
   it('publishes once all platforms are built, and not before', () => {

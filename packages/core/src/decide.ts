@@ -9,6 +9,7 @@ import {
   workOf,
   type BuildRecord,
   type BuildState,
+  type ImageTag,
   type Work,
   type WorkKey,
   type WorkKind,
@@ -70,7 +71,13 @@ const retryDelaysMs: Record<WorkKind, readonly number[]> = {
   delivery: [1_000, 5_000, 20_000],
 };
 
-export function decide(record: BuildRecord, now: Date): Decision {
+/** What is known of a build when it is decided on. */
+export interface RecordToDecide extends BuildRecord {
+  /** Of the build's tags, as long as it has no work. */
+  readonly unprovenTags?: readonly ImageTag[];
+}
+
+export function decide(record: RecordToDecide, now: Date): Decision {
   const { build } = record;
   if (isTerminal(build.state)) return { steps: [] };
   return (
@@ -137,7 +144,7 @@ function whyStop({ build, work }: BuildRecord, now: Date): { failure?: Failure }
   return undefined;
 }
 
-function decideNextState(record: BuildRecord): Decision | undefined {
+function decideNextState(record: RecordToDecide): Decision | undefined {
   switch (record.build.state) {
     case 'queued':
       return leaveQueued(record);
@@ -156,19 +163,13 @@ function decideNextState(record: BuildRecord): Decision | undefined {
   }
 }
 
-function leaveQueued(record: BuildRecord): Decision | undefined {
-  const preflights = workOf(record, 'preflight');
-  if (preflights.length === 0) {
-    return { change: { addWork: [{ kind: 'preflight', name: 'preflight' }] }, steps: [] };
+function leaveQueued(record: RecordToDecide): Decision | undefined {
+  if (record.work.length === 0) {
+    const kinds: ('preflight' | 'publication-preflight')[] = ['preflight'];
+    if (record.unprovenTags?.length) kinds.push('publication-preflight');
+    return { change: { addWork: kinds.map((kind) => ({ kind, name: kind })) }, steps: [] };
   }
-  if (!allSucceeded(preflights)) return undefined;
-  const publicationPreflights = workOf(record, 'publication-preflight');
-  const unproven = preflights.flatMap(({ result }) => result?.unprovenTags ?? []);
-  if (publicationPreflights.length === 0 && unproven.length > 0) {
-    const name = 'publication-preflight';
-    return { change: { addWork: [{ kind: name, name }] }, steps: [] };
-  }
-  if (!allSucceeded(publicationPreflights)) return undefined;
+  if (!allSucceeded(record.work)) return undefined;
   const addWork = record.build.plan.images.flatMap((image) =>
     image.platforms.map((platform) => ({
       kind: 'platform' as const,

@@ -23,6 +23,7 @@ export {
   builderName,
   platformWorkName,
   terminalStates,
+  tagsOf,
   workOf,
   type Build,
   type BuildRecord,
