@@ -97,7 +97,7 @@ export function registryPort(
       });
     },
     // Read and written in two requests: what was read may be old when it is written.
-    async tryTag({ repository, tag, before }) {
+    async tryTag({ repository, tag, before, onWrite }) {
       const input = `${repository}:${tag}`;
       const read = await ask<string | undefined>({
         verb: 'readTag',
@@ -107,6 +107,7 @@ export function registryPort(
       });
       if (!read.ok) return read;
       const digest = read.value;
+      if (digest !== undefined) onWrite();
       return ask<void>({
         verb: 'tryTag',
         input,

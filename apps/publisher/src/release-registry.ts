@@ -28,7 +28,9 @@ export type Answer<T> =
 
 export interface ReleaseRegistry {
   /** Whether we may move the tag, as far as that can be told without moving it: writes once more what it names. */
-  tryTag(input: ImageTag & Pick<Bounds, 'before'>): Promise<Answer<void>>;
+  tryTag(
+    input: ImageTag & Pick<Bounds, 'before'> & { readonly onWrite: () => void },
+  ): Promise<Answer<void>>;
 
   /** HEAD by digest, manifest by digest (size and type from its bytes), platform from its config, HEAD by the tag. */
   verifyChild(input: {
@@ -79,9 +81,10 @@ export function createReleaseRegistry(client: RegistryClient, now: () => Date): 
       const stored = await putIndex({ repository: path(repository), ...image }, { client, signal });
       return stored.ok ? { ok: true, value: image } : refused(stored);
     },
-    tryTag({ repository, tag, before }) {
+    tryTag({ repository, tag, before, onWrite }) {
       return within(tag, { before }, async (signal) => {
-        const tried = await tryTag({ repository: path(repository), tag }, { client, signal });
+        const input = { repository: path(repository), tag, onWrite };
+        const tried = await tryTag(input, { client, signal });
         return tried.ok ? { ok: true, value: undefined } : refused(tried);
       });
     },

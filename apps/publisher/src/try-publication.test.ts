@@ -11,10 +11,14 @@ const repository = 'registry.test/shop';
 const latest = { repository, tag: 'latest' };
 const stable = { repository, tag: 'stable' };
 const foreign = { repository: 'registry.test/other', tag: 'latest' };
+const leaseMs = 15_000;
 const other = { owner: 'other', until: new Date(now.getTime() + 1) };
 
 /** A build with three tags that nobody has moved yet; how each fares, by its name. */
-async function run(failures: Record<string, Failure>, isBusy = false) {
+async function run(
+  failures: Record<string, Failure>,
+  { isBusy = false, unread = false }: { isBusy?: boolean; unread?: boolean } = {},
+) {
   const [wanted] = makeScenario(randomFrom(1)).builds;
   if (!wanted) throw new Error('the scenario has no build');
   const queued = buildOf(wanted, now);
@@ -53,14 +57,15 @@ async function run(failures: Record<string, Failure>, isBusy = false) {
     signals: { notify: async () => {}, subscribe: () => () => {} },
     now: () => now,
     newId: () => 'first',
-    leaseMs: 15_000,
+    leaseMs,
     repeat: () => () => {},
     shutdown: new AbortController().signal,
     onError: () => {},
     trial: {
-      async tryTag({ repository, tag, before }) {
+      async tryTag({ repository, tag, before, onWrite }) {
         expect(before.getTime() - now.getTime()).toBeLessThan(2_000);
         tried.push(`${repository}:${tag}`);
+        if (!unread) onWrite();
         const failure = failures[tag];
         return failure ? { ok: false, failure } : { ok: true, value: undefined };
       },
@@ -69,44 +74,66 @@ async function run(failures: Record<string, Failure>, isBusy = false) {
   await tryPublication(step, deps);
   const { records } = store;
   const outcome = records.readBuild(build.id)?.work.find(({ kind }) => kind === step.kind);
-  return { outcome, tried, free: records.lockRepository({ repository, lease: other, at: now }) };
+  const isFree = (ms: number): boolean => {
+    const at = new Date(now.getTime() + ms);
+    return records.lockRepository({ repository, lease: { ...other, until: at }, at });
+  };
+  return { outcome, tried, isFree };
 }
 
 test('tags that may move let the build go on, and their repositories are free', async () => {
-  const { outcome, tried, free } = await run({});
+  const { outcome, tried, isFree } = await run({});
   expect(outcome).toMatchObject({ state: 'succeeded', result: { warnings: [] } });
   expect(tried).toEqual([
     `${repository}:latest`,
     `${repository}:stable`,
     'registry.test/other:latest',
   ]);
-  expect(free).toBe(true);
+  expect(isFree(0)).toBe(true);
 });
 
-test.each(['TagImmutable', 'PushDenied', 'RegistryUnauthorized'] as const)(
-  '%s ends the build, and the repository is free',
-  async (reason) => {
-    const failure = failureOf(reason, { detail: 'it says no' });
-    const { outcome, free } = await run({ stable: failure });
-    expect(outcome).toMatchObject({ state: 'failed', failure });
-    expect(free).toBe(true);
+test.each([
+  ['TagImmutable', 'it says no'],
+  ['PushDenied', 'publisher: it says no'],
+  ['RegistryUnauthorized', 'publisher: it says no'],
+] as const)(
+  '%s ends the build, with whose right it is, and the repository is free',
+  async (reason, detail) => {
+    const { outcome, isFree } = await run({ stable: failureOf(reason, { detail: 'it says no' }) });
+    expect(outcome).toMatchObject({ state: 'failed', failure: { reason, detail } });
+    expect(isFree(0)).toBe(true);
   },
 );
 
-test('what the registry does not answer is a warning, and may land until the lock is over', async () => {
-  const away = failureOf('RegistryUnavailable', { detail: 'it is away' });
-  const { outcome, free } = await run({ stable: away });
-  const warnings = [`whether ${repository}:stable may move could not be tried (it is away)`];
-  expect(outcome).toMatchObject({ state: 'succeeded', result: { warnings } });
-  expect(free).toBe(false);
-});
+const lasting = ['RegistryUnavailable', 'RateLimited', 'ManifestInvalid'] as const;
+const couldNot = [`whether ${repository}:stable may move could not be tried (it is away)`];
 
-test('nothing is written where another build publishes', async () => {
-  const { outcome, tried } = await run({}, true);
+test.each(lasting)(
+  'a tag that was written, and not answered but by %s, is a warning, and may land as late as a move may',
+  async (reason) => {
+    const failure = failureOf(reason, { detail: 'it is away' });
+    const { outcome, isFree } = await run({ stable: failure });
+    expect(outcome).toMatchObject({ state: 'succeeded', result: { warnings: couldNot } });
+    expect([isFree(leaseMs - 1), isFree(leaseMs)]).toEqual([false, true]);
+  },
+);
+
+test.each(lasting)(
+  'a tag that could not be read (%s) is a warning, and nobody waits for it',
+  async (reason) => {
+    const failure = failureOf(reason, { detail: 'it is away' });
+    const { outcome, isFree } = await run({ stable: failure }, { unread: true });
+    expect(outcome).toMatchObject({ state: 'succeeded', result: { warnings: couldNot } });
+    expect(isFree(0)).toBe(true);
+  },
+);
+
+test('nothing is written where the repository is locked', async () => {
+  const { outcome, tried } = await run({}, { isBusy: true });
   expect(tried).toEqual(['registry.test/other:latest']);
   const warnings = [latest, stable].map(
     ({ tag }) =>
-      `whether ${repository}:${tag} may move could not be tried (another build publishes there)`,
+      `whether ${repository}:${tag} may move could not be tried (its repository is locked)`,
   );
   expect(outcome).toMatchObject({ state: 'succeeded', result: { warnings } });
 });

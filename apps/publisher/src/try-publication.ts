@@ -26,8 +26,6 @@ export interface TryDeps extends HoldDeps {
 
 /** What is not answered by then is let pass, as in every preflight. */
 const triesMs = 1_700;
-/** What was given up may land a little later. */
-const lockMs = 5_000;
 
 /** Everything else may be otherwise when the build is done. */
 const refusals = new Set<Reason>(['TagImmutable', 'PushDenied', 'RegistryUnauthorized']);
@@ -54,8 +52,8 @@ interface Tried {
 
 function outcomeOf(tried: readonly Tried[]): WorkOutcome {
   const failed = tried.flatMap(({ tag, failure }) => (failure ? [{ tag, failure }] : []));
-  const refused = failed.find(({ failure }) => refusals.has(failure.reason));
-  if (refused) return { state: 'failed', failure: refused.failure };
+  const refused = failed.find(({ failure }) => refusals.has(failure.reason))?.failure;
+  if (refused) return { state: 'failed', failure: withUser(refused) };
   const warnings = failed.map(
     ({ tag: { repository, tag }, failure }) =>
       `whether ${repository}:${tag} may move could not be tried (${failure.detail ?? failure.reason})`,
@@ -63,28 +61,39 @@ function outcomeOf(tried: readonly Tried[]): WorkOutcome {
   return { state: 'succeeded', result: { warnings } };
 }
 
+/** A right that lacks is told with whose it is: builders may be another user to the registry. */
+function withUser(failure: Failure): Failure {
+  const { reason, detail } = failure;
+  if (reason === 'TagImmutable') return failure;
+  return failureOf(reason, { detail: `publisher: ${detail}` });
+}
+
 /** Of one repository. */
 async function tryTags(
   tags: readonly ImageTag[],
   { owner }: HeldWork,
-  { records, trial, now }: TryDeps,
+  { records, trial, now, leaseMs }: TryDeps,
 ): Promise<Tried[]> {
   const repository = tags[0]?.repository ?? '';
   const at = now();
-  const lease = { owner, until: new Date(at.getTime() + lockMs) };
+  const lease = { owner, until: new Date(at.getTime() + leaseMs) };
   if (!(await records.lockRepository({ repository, lease, at }))) {
-    const failure = failureOf('RegistryUnavailable', { detail: 'another build publishes there' });
+    const failure = failureOf('RegistryUnavailable', { detail: 'its repository is locked' });
     return tags.map((tag) => ({ tag, failure }));
   }
   const before = new Date(at.getTime() + triesMs);
+  let mayLand = false;
   const tried = await Promise.all(
     tags.map(async (tag): Promise<Tried> => {
-      const answer = await trial.tryTag({ ...tag, before });
-      return answer.ok ? { tag } : { tag, failure: answer.failure };
+      let written = false;
+      const answer = await trial.tryTag({ ...tag, before, onWrite: () => (written = true) });
+      if (answer.ok) return { tag };
+      const { failure } = answer;
+      mayLand ||= written && !refusals.has(failure.reason);
+      return { tag, failure };
     }),
   );
-  // What was not answered may still land, up to the end of the lock: then only time unlocks.
-  const answered = tried.every(({ failure }) => !failure || refusals.has(failure.reason));
-  if (answered) await records.unlockRepository({ repository, owner });
+  // What was written and not answered may land up to the end of the lock, as a move may: then only time unlocks.
+  if (!mayLand) await records.unlockRepository({ repository, owner });
   return tried;
 }

@@ -135,13 +135,21 @@ describe('a registry whose tags may not move', () => {
   });
 });
 
-const tryLatest = (tag = 'latest') => tryTag({ repository, tag }, { client });
+const isPut = ({ method }: { method: string }) => method === 'PUT';
+/** What had been asked of the registry when it was told that the tag is being written. */
+let heard: string[] | undefined;
+const tryLatest = (tag = 'latest', through = client) => {
+  heard = undefined;
+  const onWrite = () => (heard = proxy.requests.map(({ method }) => method));
+  return tryTag({ repository, tag, onWrite }, { client: through });
+};
 
 describe('a tag that is tried before anything is built', () => {
   test('names what it named', async () => {
     proxy.script();
     expect(await tryLatest()).toEqual({ ok: true });
     expect(proxy.requests.map(({ method }) => method)).toEqual(['GET', 'PUT']);
+    expect(heard).toEqual(['GET']);
     expect(await direct.getManifest(repository, 'latest')).toEqual(oldIndex);
   });
 
@@ -149,6 +157,7 @@ describe('a tag that is tried before anything is built', () => {
     proxy.script();
     expect(await tryLatest('never')).toEqual({ ok: true });
     expect(proxy.requests.map(({ method }) => method)).toEqual(['GET', 'POST', 'DELETE']);
+    expect(heard).toBeUndefined();
     expect(await direct.headManifest(repository, 'never')).toBeUndefined();
   });
 
@@ -171,15 +180,38 @@ describe('a tag that is tried before anything is built', () => {
     expect(await direct.getManifest(repository, 'latest')).toEqual(oldIndex);
   });
 
-  test('of a repository that nobody may read before it is made is tried like a new one', async () => {
-    proxy.script({ ...unauthorized, method: 'GET', times: 9 });
-    expect(await tryLatest()).toEqual({ ok: true });
-    expect(proxy.requests.at(-1)).toMatchObject({ method: 'DELETE' });
+  test.each([401, 403, 404])(
+    'of a repository of which reads answer %i before it is made is tried like a new one',
+    async (status) => {
+      proxy.script({ do: 'answer', status, method: 'GET', times: 9 });
+      expect(await tryLatest()).toEqual({ ok: true });
+      expect(proxy.requests.at(-1)).toMatchObject({ method: 'DELETE' });
+    },
+  );
+
+  const schema1 = 'application/vnd.docker.distribution.manifest.v1+prettyjws';
+  test.each([
+    ['bytes that are not what the registry says', { do: 'corruptBody' }, 'DigestMismatch'],
+    [
+      'a manifest of a type that we do not know',
+      { do: 'setHeaders', headers: { 'content-type': schema1 } },
+      'ManifestInvalid',
+    ],
+  ] as const)('is not written with %s', async (_, fault, reason) => {
+    proxy.script({ ...fault, method: 'GET', times: 9 });
+    expect(await outcome(tryLatest())).toBe(reason);
+    expect(heard).toBeUndefined();
+    expect(proxy.requests.filter(isPut)).toEqual([]);
   });
 
-  test('is not written with bytes that are not what the registry says', async () => {
-    proxy.script({ do: 'corruptBody', method: 'GET', times: 9 });
-    expect(await outcome(tryLatest())).toBe('DigestMismatch');
-    expect(proxy.requests.filter(({ method }) => method === 'PUT')).toEqual([]);
+  test('is not written when it is larger than we write', async () => {
+    const small = createRegistryClient({
+      registry: proxy.host,
+      limits: { manifestWriteBytes: 1, attempts: 1 },
+    });
+    proxy.script();
+    expect(await outcome(tryLatest('latest', small))).toBe('ManifestInvalid');
+    expect(proxy.requests.filter(isPut)).toEqual([]);
+    await small.close();
   });
 });

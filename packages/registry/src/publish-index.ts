@@ -30,16 +30,18 @@ export async function putIndex(
 /**
  * Finds out whether we may move a tag, by writing once more what it names: no verb of the protocol asks for it. A
  * refusal is certain; a registry that compares the content first lets this pass, and refuses the move. Where the
- * tag names nothing it only tries the right to push.
+ * tag names nothing it only tries the right to push. `onWrite` is called right before the tag is written: from then on
+ * only an answer tells that nothing of it is on its way.
  */
 export async function tryTag(
-  { repository, tag }: Pick<TagToMove, 'repository' | 'tag'>,
+  { repository, tag, onWrite }: Pick<TagToMove, 'repository' | 'tag'> & { onWrite: () => void },
   { client, signal }: RegistryDeps,
 ): Promise<{ ok: true } | Refused> {
   return refusedAsValue(async () => {
     const named = await readIfAllowed({ repository, tag }, { client, signal });
     if (named) {
       const { bytes, mediaType } = named;
+      onWrite();
       await client.putManifest({ repository, reference: tag, bytes, mediaType }, { signal });
     } else {
       await client.tryPush(repository, { signal });
