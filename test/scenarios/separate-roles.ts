@@ -1,4 +1,5 @@
 /** Receiver, two workers, publisher and API as processes of their own, on PostgreSQL, Redis and a registry. */
+import { createRegistryClient } from '@hephy/registry';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startGate, type Gate } from '../parts/gate.ts';
 import { showLogOnFailure } from '../parts/hephy.ts';
@@ -69,6 +70,31 @@ export function separateRoles(ground: () => Ground): void {
       }
       expect(gate.arrivals('building')).toBe(1);
       expect([deliveryIdsOf('building').size, deliveryIdsOf('publishing').size]).toEqual([1, 1]);
+    });
+
+    test('a publisher killed with -9 while it asks whether a tag may move is replaced, though Redis has forgotten it', async () => {
+      const { tree } = await makeApp('asking', tiny);
+      expect(await push(tree)).toMatchObject({ exitCode: 0 });
+      const sha = await tree.commit({ ...tiny, a: 'b' });
+      hephy.proxy.script({ do: 'hang', method: 'PUT', path: /\/asking\/manifests\/latest/ });
+      const client = startPush(tree);
+      await until('a question that hangs', () =>
+        hephy.proxy.requests.some(
+          ({ method, path }) => method === 'PUT' && path.endsWith('/asking/manifests/latest'),
+        ),
+      );
+      await hephy.end('publisher', 'SIGKILL');
+      await hephy.redis.flush();
+      await hephy.start('publisher');
+      const { stderr, exitCode } = await client.result;
+      expect(stderr).toContain('-----> Build 2 succeeded');
+      expect(exitCode).toBe(0);
+      const registry = createRegistryClient({ registry: hephy.registry, plainHttp: true });
+      for (const tag of ['latest', `git-${sha.slice(0, 8)}`]) {
+        const { digest } = (await registry.headManifest('asking', tag)) ?? {};
+        expect(stderr).toContain(`asking@${digest}`);
+      }
+      await registry.close();
     });
 
     test('a receiver killed with -9 loses its clients, not their builds: the ref follows', async () => {
