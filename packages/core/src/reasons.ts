@@ -184,7 +184,7 @@ export const reasons = {
   TagImmutable: registry(
     false,
     'The registry forbids moving a tag that exists. As a rule that is found out before anything is built.',
-    'Turn tag immutability off for the tag that the message names, or, if it is the moving tag, set movingTag of the app to null; then push again.',
+    'Turn tag immutability off for the tag that the message names, or, if it is the moving tag, set movingTag of the app to null; then push again. The tag of a commit, `git-…`, is free with the next commit.',
   ),
   ManifestInvalid: registry(
     false,

@@ -316,7 +316,8 @@ export const variables = {
     schema: count,
   },
   HEPHY_PUBLISHER_CONCURRENCY: {
-    about: 'Publications, and deliveries, that one publisher runs at once.',
+    about:
+      'Publications, preflights of those, and deliveries that one publisher runs at once, of each.',
     expects: 'a number from 1 to 999',
     fallback: '8',
     schema: count,
