@@ -118,8 +118,8 @@ test.each(lasting)(
   },
 );
 
-test.each(lasting)(
-  'a tag that could not be read (%s) is a warning, and nobody waits for it',
+test.each([...lasting, 'PushDenied'] as const)(
+  'a tag that was not written (%s) is a warning, and nobody waits for it',
   async (reason) => {
     const failure = failureOf(reason, { detail: 'it is away' });
     const { outcome, isFree } = await run({ stable: failure }, { unread: true });

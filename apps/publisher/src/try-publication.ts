@@ -27,7 +27,7 @@ export interface TryDeps extends HoldDeps {
 /** What is not answered by then is let pass, as in every preflight. */
 const triesMs = 1_700;
 
-/** Everything else may be otherwise when the build is done. */
+/** What the registry says no to for good. Everything else may be otherwise when the build is done. */
 const refusals = new Set<Reason>(['TagImmutable', 'PushDenied', 'RegistryUnauthorized']);
 
 export async function tryPublication(step: Step, deps: TryDeps): Promise<void> {
@@ -48,15 +48,16 @@ export async function tryPublication(step: Step, deps: TryDeps): Promise<void> {
 interface Tried {
   readonly tag: ImageTag;
   readonly failure?: Failure;
+  readonly isRefused?: boolean;
 }
 
 function outcomeOf(tried: readonly Tried[]): WorkOutcome {
-  const failed = tried.flatMap(({ tag, failure }) => (failure ? [{ tag, failure }] : []));
-  const refused = failed.find(({ failure }) => refusals.has(failure.reason))?.failure;
+  const refused = tried.find(({ isRefused }) => isRefused)?.failure;
   if (refused) return { state: 'failed', failure: withUser(refused) };
-  const warnings = failed.map(
-    ({ tag: { repository, tag }, failure }) =>
-      `whether ${repository}:${tag} may move could not be tried (${failure.detail ?? failure.reason})`,
+  const warnings = tried.flatMap(({ tag: { repository, tag }, failure }) =>
+    failure
+      ? `whether ${repository}:${tag} may move could not be tried (${failure.detail ?? failure.reason})`
+      : [],
   );
   return { state: 'succeeded', result: { warnings } };
 }
@@ -89,8 +90,10 @@ async function tryTags(
       const answer = await trial.tryTag({ ...tag, before, onWrite: () => (written = true) });
       if (answer.ok) return { tag };
       const { failure } = answer;
-      mayLand ||= written && !refusals.has(failure.reason);
-      return { tag, failure };
+      const isFinal = refusals.has(failure.reason);
+      mayLand ||= written && !isFinal;
+      // Who may not begin an upload may be let write a manifest all the same, and that is all that a publisher writes.
+      return { tag, failure, isRefused: isFinal && (written || failure.reason !== 'PushDenied') };
     }),
   );
   // What was written and not answered may land up to the end of the lock, as a move may: then only time unlocks.
