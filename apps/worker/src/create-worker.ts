@@ -3,7 +3,7 @@ import type { Driver } from '@hephy/drivers';
 import { startQueueWorkers, type RedisConnection } from '@hephy/queue';
 import type { PreflightCheck } from './preflight/preflight-check.ts';
 import { recordPlatforms, type RecordPlatformsDeps } from './record-platforms.ts';
-import { reconcile } from './reconcile.ts';
+import { reconcile, reconcileAtStart } from './reconcile.ts';
 import { runPlatformBuild } from './run-platform-build.ts';
 import { runPreflight } from './run-preflight.ts';
 import type { SourceStore } from '@hephy/source';
@@ -49,6 +49,7 @@ export function createWorker(deps: WorkerDeps): { close(): Promise<void> } {
   const stopReconciling = deps.repeat(reconcileEveryMs, () => reconcile(deps));
   const stopSweeping = deps.repeat(sweepEveryMs, sweep);
   const stopRecording = deps.repeat(recordPlatformsEveryMs, () => recordPlatforms(deps));
+  reconcileAtStart(deps).catch(deps.onError);
   sweep().catch(deps.onError);
   recordPlatforms(deps).catch(deps.onError);
   return {

@@ -11,17 +11,31 @@ const shortestSilenceMs = 15_000;
  */
 const silenceMsPerStep = 25;
 
+interface ReconcileDeps {
+  readonly records: Pick<BuildRecords, 'bringForward' | 'listDueBuilds'>;
+  readonly queue: Pick<StepQueue, 'askAdvance' | 'countWaiting'>;
+  readonly now: () => Date;
+}
+
 /** Refills the queue from the record: whatever was lost on the way is asked for again. Answers how many builds it asked for. */
-export async function reconcile(deps: {
-  records: Pick<BuildRecords, 'bringForward' | 'listDueBuilds'>;
-  queue: Pick<StepQueue, 'askAdvance' | 'countWaiting'>;
-  now: () => Date;
-}): Promise<number> {
+export async function reconcile(deps: ReconcileDeps): Promise<number> {
   const waiting = await deps.queue.countWaiting();
-  const silenceMs = Math.max(shortestSilenceMs, waiting * silenceMsPerStep);
-  const at = new Date(deps.now().getTime() + silenceMs);
-  await deps.records.bringForward({ at, limit: roundSize });
-  const due = await deps.records.listDueBuilds({ now: deps.now(), limit: roundSize });
-  await Promise.all(due.map(({ id, version }) => deps.queue.askAdvance({ buildId: id, version })));
+  return askWithin(Math.max(shortestSilenceMs, waiting * silenceMsPerStep), deps);
+}
+
+/** As a worker begins: a stop gave back what was at work, and the service's own Redis has forgotten what waited. */
+export function reconcileAtStart(deps: ReconcileDeps): Promise<number> {
+  return askWithin(0, deps);
+}
+
+/** Leaves no build alone for longer than that, and asks for those that are due. */
+async function askWithin(
+  silenceMs: number,
+  { records, queue, now }: ReconcileDeps,
+): Promise<number> {
+  const at = new Date(now().getTime() + silenceMs);
+  await records.bringForward({ at, limit: roundSize });
+  const due = await records.listDueBuilds({ now: now(), limit: roundSize });
+  await Promise.all(due.map(({ id, version }) => queue.askAdvance({ buildId: id, version })));
   return due.length;
 }
