@@ -34,30 +34,47 @@ export interface Place {
   ahead(): number;
   /** How many pushes of all apps have a place. */
   taken(): number;
+  /** Resolves at the next `leave` or `move` of the app after this call. */
+  moved(): Promise<void>;
   leave(): void;
 }
 
 export interface Line {
   join(appId: string): Place;
+  /** Has the app's pushes look again: a build has ended that they may have waited for. */
+  move(appId: string): void;
+}
+
+interface AppLine {
+  readonly tokens: object[];
+  next: PromiseWithResolvers<void>;
 }
 
 export function createLine(): Line {
-  const lines = new Map<string, object[]>();
+  const lines = new Map<string, AppLine>();
   let taken = 0;
+  const move = (appId: string): void => {
+    const line = lines.get(appId);
+    line?.next.resolve();
+    if (line) line.next = Promise.withResolvers();
+  };
   return {
+    move,
     join(appId) {
       taken += 1;
       const token = {};
-      const line = lines.get(appId) ?? [];
+      const line = lines.get(appId) ?? { tokens: [], next: Promise.withResolvers() };
       lines.set(appId, line);
-      line.push(token);
+      line.tokens.push(token);
       return {
-        ahead: () => line.indexOf(token),
+        ahead: () => line.tokens.indexOf(token),
         taken: () => taken,
+        moved: () => line.next.promise,
         leave() {
           taken -= 1;
-          line.splice(line.indexOf(token), 1);
-          if (line.length === 0) lines.delete(appId);
+          line.tokens.splice(line.tokens.indexOf(token), 1);
+          move(appId);
+          if (line.tokens.length === 0) lines.delete(appId);
         },
       };
     },
@@ -95,6 +112,7 @@ export type Unbuilt =
 /** `app` is as it is when the turn has come. */
 export type Turn = { readonly kind: 'come'; readonly app: App } | Unbuilt;
 
+/** How late a push learns of the end of a build that this process does not follow: of a rebuild, say. */
 const lookEveryMs = 1_000;
 
 /** Resolves when the push may begin its build, or is refused; rejects when its client leaves. */
@@ -104,6 +122,8 @@ export async function awaitTurn(push: WaitingPush, deps: TurnDeps): Promise<Turn
   let met: string | undefined;
   for (;;) {
     if (deps.shutdown.aborted) return refused('the service stops; push again');
+    // Before the look: what moves after it is not missed.
+    const moved = place.moved();
     const live = await patiently(() => deps.findLiveBuild(app.id), { ...deps, signal });
     const ahead = place.ahead();
     if (ahead === 0 && !live) return turnNow(push, deps);
@@ -120,7 +140,22 @@ export async function awaitTurn(push: WaitingPush, deps: TurnDeps): Promise<Turn
       await push.write(`-----> ${line}`);
       met = meets;
     }
-    await deps.wait(lookEveryMs, signal);
+    await waitFor(moved, push, deps);
+  }
+}
+
+async function waitFor(
+  moved: Promise<void>,
+  { signal }: WaitingPush,
+  { wait }: TurnDeps,
+): Promise<void> {
+  const over = new AbortController();
+  const late = wait(lookEveryMs, AbortSignal.any([signal, over.signal]));
+  try {
+    await Promise.race([moved, late]);
+  } finally {
+    over.abort();
+    late.catch(() => undefined);
   }
 }
 

@@ -58,6 +58,7 @@ export async function deploy(input: BeginInput, deps: DeployDeps): Promise<RefAn
     return answered.ok && elsewhere ? { ...answered, oldSha: command.oldSha } : answered;
   } finally {
     signal.removeEventListener('abort', onLeave);
+    deps.line.move(app.id);
   }
 }
 

@@ -107,6 +107,28 @@ test('pushes wait in the order of their arrival, and one whose client leaves mak
   expect(await fourth.answer).toMatchObject({ ok: true, oldSha: third.sha });
 });
 
+/** Waits until it is told to end. */
+const forGood: DeployDeps['wait'] = (_milliseconds, signal) =>
+  new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('over'))));
+
+test('pushes that wait go on when the one before them ends, and not at the next look', async () => {
+  await open('queue');
+  const deps = { ...ground.deps, wait: forGood };
+  const first = await push('ada', { deps });
+  await building(1);
+  const second = await push('bob', { deps });
+  const third = await push('cleo', { deps });
+  await told(third, '-----> Waiting behind 1 push of shop');
+  await stop('B1', 'succeeded');
+  expect(await first.answer).toMatchObject({ ok: true });
+  await building(2);
+  await stop('B2', 'succeeded');
+  expect(await second.answer).toMatchObject({ ok: true });
+  await building(3);
+  await stop('B3', 'succeeded');
+  expect(await third.answer).toMatchObject({ ok: true });
+});
+
 test('a push that does not contain what was released while it waited is refused', async () => {
   await open('queue');
   await push('ada');
