@@ -4,7 +4,7 @@ import { deliverRelease } from '../../apps/publisher/src/deliver-release.ts';
 import { publishImage } from '../../apps/publisher/src/publish-image.ts';
 import { tryPublication } from '../../apps/publisher/src/try-publication.ts';
 import type { ReleaseRegistry } from '../../apps/publisher/src/release-registry.ts';
-import { reconcile } from '../../apps/worker/src/reconcile.ts';
+import { reconcile, reconcileAtStart } from '../../apps/worker/src/reconcile.ts';
 import { runPlatformBuild } from '../../apps/worker/src/run-platform-build.ts';
 import { runPreflight } from '../../apps/worker/src/run-preflight.ts';
 import { sweepBuilders } from '../../apps/worker/src/sweep-builders.ts';
@@ -172,6 +172,7 @@ function handlerOf(
   };
   if (process.name.startsWith('worker')) {
     deps.repeat(reconcileEveryMs, () => reconcile(deps));
+    void attempt(() => wait(0, deps.shutdown).then(() => reconcileAtStart(deps)));
     deps.repeat(sweepEveryMs, () => sweepBuilders({ ...deps, driver }));
   }
   return (message) => {
