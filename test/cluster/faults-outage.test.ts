@@ -56,6 +56,8 @@ test.for([
     expect(gate.arrivals(name)).toBe(1);
     await expectLinesOnce(place(), { app: name, lines: [`at ${name}`, 'open', 'after'] });
     expect(await objectsOf(place(), `${name}-new`)).toEqual([]);
+    // A busy machine may be slow enough for its node to be taken for silent meanwhile.
+    await untilNodeReady(cluster.api, nodeNames.amd64);
     expect(await push(other)).toMatchObject({ exitCode: 0 });
     await untilNothingIsLeft(place(), name);
   },
