@@ -1,4 +1,4 @@
-/** Many builds at once: they are written into the record, as pushes of as many apps would have left it that have built before. */
+/** Many builds at once: they are written into the record, as pushes of as many apps that have built before would leave it. */
 import { createIds } from '@hephy/runtime';
 import type { OpenDatabase } from '@hephy/store';
 import { sql } from 'kysely';

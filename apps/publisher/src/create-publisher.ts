@@ -20,7 +20,10 @@ export interface PublisherDeps extends Omit<HoldDeps, 'shutdown' | 'queue' | 're
   readonly concurrency: number;
 }
 
-/** Publishes images, after it has asked whether it may, and delivers releases: the one process that may write release tags and knows hook secrets. */
+/**
+ * Publishes images, after it has asked whether it may, and delivers releases: the one process that may write release
+ * tags and knows hook secrets.
+ */
 export function createPublisher(deps: PublisherDeps): { close(): Promise<void> } {
   return startQueueWorkers({
     connection: deps.connection,

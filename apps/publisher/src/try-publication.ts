@@ -34,11 +34,11 @@ export async function tryPublication(step: Step, deps: TryDeps): Promise<void> {
   const record = await deps.records.readBuild(step.buildId);
   if (!record) return;
   const tags = await deps.records.listUnprovenTags(tagsOf(record.build.plan));
-  const repositories = [...Map.groupBy(tags, ({ repository }) => repository).values()];
+  const repositories = [...Map.groupBy(tags, ({ repository }) => repository)];
   await holdWork(
     step,
     async (held) => {
-      const tried = await Promise.all(repositories.map((tags) => tryTags(tags, held, deps)));
+      const tried = await Promise.all(repositories.map((one) => tryTags(one, held, deps)));
       return outcomeOf(tried.flat());
     },
     deps,
@@ -71,11 +71,10 @@ function withUser(failure: Failure): Failure {
 
 /** Of one repository. */
 async function tryTags(
-  tags: readonly ImageTag[],
+  [repository, tags]: readonly [string, readonly ImageTag[]],
   { owner }: HeldWork,
   { records, trial, now, leaseMs }: TryDeps,
 ): Promise<Tried[]> {
-  const repository = tags[0]?.repository ?? '';
   const at = now();
   const lease = { owner, until: new Date(at.getTime() + leaseMs) };
   if (!(await records.lockRepository({ repository, lease, at }))) {

@@ -1,8 +1,8 @@
 /**
  * The steps of a publication, in order: `tryTag` before anything is built, `verifyChild` for each platform,
- * `assembleIndex`, `putIndex` by digest, then `moveTag` for each tag. Each may be run again after a crash anywhere, and no tag is touched
- * before everything under it has been proved. The caller holds the lock on the repository: a registry has
- * no compare-and-swap.
+ * `assembleIndex`, `putIndex` by digest, then `moveTag` for each tag. Each may be run again after a crash
+ * anywhere, and no tag moves before everything under it has been proved. The caller holds the lock on the
+ * repository: a registry has no compare-and-swap.
  */
 import type { AssembledIndex } from './assemble-index.ts';
 import { digestOf } from './digest.ts';

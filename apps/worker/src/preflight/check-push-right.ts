@@ -1,4 +1,4 @@
-import { failureOf, type Reason } from '@hephy/core';
+import { failureOf } from '@hephy/core';
 import type { PreflightResult } from '@hephy/drivers';
 import { RegistryFailure, type RegistryClient } from '@hephy/registry';
 import type { PreflightCheck } from './preflight-check.ts';
@@ -30,13 +30,10 @@ async function tryOne(
     if (!(error instanceof RegistryFailure) && !signal.aborted) throw error;
     const failure = error instanceof RegistryFailure ? error : undefined;
     const why = failure?.message ?? 'no answer in time';
-    const reason = failure && !failure.temporary ? refusals[failure.reason] : undefined;
+    const reason = refusals.find((one) => one === failure?.reason && !failure.temporary);
     if (reason) return { ok: false, failure: failureOf(reason, { detail: `builders: ${why}` }) };
     return { ok: true, warnings: [`the right to push to ${name} could not be tried (${why})`] };
   }
 }
 
-const refusals: Partial<Record<RegistryFailure['reason'], Reason>> = {
-  RegistryUnauthorized: 'RegistryUnauthorized',
-  PushDenied: 'PushDenied',
-};
+const refusals = ['RegistryUnauthorized', 'PushDenied'] as const;
